@@ -1,0 +1,153 @@
+"""Where things are on the embedded head, found from its own geometry, and the fields that no artist's unit gives."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from aublend.makehuman import SKIN_AREAS, MakeHumanHead
+from mesh4d.mesh import Mesh
+
+BROW_KNIT_MM = 3.5
+"""How far the corrugator draws each inner brow towards the middle at full intensity."""
+IRIS_DEG, PUPIL_DEG = 24.0, 12.0
+"""Angular radius of the vertex rings of MakeHuman's eyeball that bound iris and pupil."""
+PART_NAMES = ("skin", "lips", "mouth", "eyes", "iris", "pupil", "teeth", "tongue", "lashes")
+PART_OF_AREA = {"face": "skin", "lips": "lips", "mouth": "mouth", "socket": "skin"}
+
+
+@dataclass(frozen=True)
+class HeadParts:
+    """Vertex ids of the pieces of the embedded head that are not skin."""
+
+    left_eye: Int[np.ndarray, " left"]
+    right_eye: Int[np.ndarray, " right"]
+    upper_teeth: Int[np.ndarray, " upper"]
+    lower_teeth: Int[np.ndarray, " lower"]
+    tongue: Int[np.ndarray, " tongue"]
+    lashes: Int[np.ndarray, " lashes"]
+    skin: Int[np.ndarray, " skin"]
+    cavity: Int[np.ndarray, " cavity"]
+    """Skin vertices of the mouth's inside that no outer face shares."""
+
+
+def head_parts(head: MakeHumanHead) -> HeadParts:
+    """Find the pieces by MakeHuman's group names."""
+
+    def ids(*needles: str) -> np.ndarray:
+        wanted = [row for row, name in enumerate(head.group_names) if any(needle in name for needle in needles)]
+        return np.unique(head.quads[np.isin(head.group_of_quad, wanted)])
+
+    return HeadParts(
+        left_eye=np.setdiff1d(ids("helper-l-eye"), ids("l-eyelashes")),
+        right_eye=np.setdiff1d(ids("helper-r-eye"), ids("r-eyelashes")),
+        upper_teeth=ids("upper-teeth"),
+        lower_teeth=ids("lower-teeth"),
+        tongue=ids("tongue"),
+        lashes=ids("eyelashes"),
+        skin=ids("body"),
+        cavity=np.setdiff1d(
+            np.unique(head.quads[head.area_of_quad == SKIN_AREAS.index("mouth")]),
+            np.unique(head.quads[head.area_of_quad != SKIN_AREAS.index("mouth")]),
+        ),
+    )
+
+
+def eye_centre(vertices: Float[np.ndarray, "V 3"], eye: Int[np.ndarray, " eye"]) -> Float[np.ndarray, "3"]:
+    """The centre of an eyeball: the middle of its opposite vertices."""
+    return (vertices[eye].min(axis=0) + vertices[eye].max(axis=0)) / 2
+
+
+def template_mesh(head: MakeHumanHead, vertices: Float[np.ndarray, "V 3"]) -> Mesh:
+    """The cropped base mesh as triangles that remember their quads, with parts a renderer can colour."""
+    quads = head.quads
+    faces = np.stack([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]], axis=1).reshape(-1, 3)
+    part_of_group = {"helper-upper-teeth": "teeth", "helper-lower-teeth": "teeth", "helper-tongue": "tongue"}
+    part = np.empty(len(quads), int)
+    for row, name in enumerate(head.group_names):
+        here = head.group_of_quad == row
+        if name == "body":
+            areas = np.array([PART_NAMES.index(PART_OF_AREA[area]) for area in SKIN_AREAS])
+            part[here] = areas[head.area_of_quad[here]]
+        elif name in ("helper-l-eye", "helper-r-eye"):
+            angle = _angle_from_axis_deg(head.base_vertices, np.unique(quads[here]))
+            widest = angle[quads[here]].max(axis=1)
+            ring = np.where(widest < PUPIL_DEG, "pupil", np.where(widest < IRIS_DEG, "iris", "eyes"))
+            part[here] = [PART_NAMES.index(name) for name in ring]
+        else:
+            part[here] = PART_NAMES.index(part_of_group.get(name, "lashes"))
+    return Mesh(
+        vertices,
+        faces,
+        polygon_of_face=np.repeat(np.arange(len(quads)), 2),
+        part_of_face=np.repeat(part, 2),
+        part_names=PART_NAMES,
+    )
+
+
+def left_weight(
+    vertices: Float[np.ndarray, "V 3"], blend_mm: float = 12.0, middle_mm: float = 0.0
+) -> Float[np.ndarray, " V"]:
+    """The subject's-left share of each vertex: 1 at the left, 0 at the right, smooth across the middle.
+
+    Args:
+        vertices: in the face frame (+x is the subject's left).
+        blend_mm: half width of the transition.
+        middle_mm: x of the middle plane.
+    """
+    t = np.clip((vertices[:, 0] - middle_mm) / blend_mm * 0.5 + 0.5, 0, 1)
+    return t * t * t * (t * (6 * t - 15) + 10)
+
+
+def anatomy_field(name: str, head: MakeHumanHead) -> Float[np.ndarray, "V 3"]:
+    """A displacement field in mm of this module, by the name it has in action_units.toml."""
+    if name == "brow_knit":
+        return _brow_knit(head)
+    raise KeyError(name)
+
+
+def anatomy_mask(name: str, head: MakeHumanHead) -> Float[np.ndarray, " V"]:
+    """A mask of this module, 0 to 1, by the name it has in action_units.toml."""
+    if name == "nasolabial":
+        return _nasolabial(head)
+    raise KeyError(name)
+
+
+def _brow_knit(head: MakeHumanHead) -> np.ndarray:
+    """Corrugator: the inner brows move towards the middle and the skin between them bulges a little."""
+    field = np.zeros_like(head.base_vertices)
+    for side, target in ((1.0, "units/caucasian/eyebrows-left-inner-up"), (-1.0, "units/caucasian/eyebrows-right-inner-up")):
+        bump = _bump(head, _strongest(head, target), radius_mm=13.0)
+        field += bump[:, None] * np.array([-side * BROW_KNIT_MM, -0.5, 0.8])
+    return field
+
+
+def _nasolabial(head: MakeHumanHead) -> np.ndarray:
+    """Around the upper middle part of the nasolabial furrow, where zygomaticus minor inserts; not the lip corners."""
+    mask = np.zeros(len(head.base_vertices))
+    for side in ("Left", "Right"):
+        wing = _strongest(head, f"arkit/noseSneer{side}")
+        corner = _strongest(head, f"arkit/mouthSmile{side}")
+        mask = np.maximum(mask, _bump(head, 0.6 * wing + 0.4 * corner, radius_mm=15.0))
+    return mask
+
+
+def _strongest(head: MakeHumanHead, target: str) -> np.ndarray:
+    """The place on the base mesh that a unit moves most: the mean of its strongest twentieth."""
+    motion = np.linalg.norm(head.target(target), axis=1)
+    moved = np.flatnonzero(motion > 0)
+    strongest = moved[np.argsort(motion[moved])[-max(1, len(moved) // 20) :]]
+    return head.base_vertices[strongest].mean(axis=0)
+
+
+def _bump(head: MakeHumanHead, centre: np.ndarray, radius_mm: float) -> np.ndarray:
+    """A smooth bump, 1 at the centre, e^-2 at the radius."""
+    return np.exp(-2 * ((head.base_vertices - centre) ** 2).sum(axis=1) / radius_mm**2)
+
+
+def _angle_from_axis_deg(vertices: np.ndarray, eye: np.ndarray) -> np.ndarray:
+    """Angle between the forward axis and each eye vertex seen from the eye's centre (180 elsewhere)."""
+    angle = np.full(len(vertices), 180.0)
+    ray = vertices[eye] - eye_centre(vertices, eye)
+    angle[eye] = np.degrees(np.arccos(ray[:, 2] / np.linalg.norm(ray, axis=1)))
+    return angle

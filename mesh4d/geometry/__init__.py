@@ -1,0 +1,1 @@
+"""Geometry on arrays: normals, rigid motion, and what registration builds on them."""

@@ -1,0 +1,81 @@
+"""Between the polygons of files and the triangles of Mesh, the same way for every format."""
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from mesh4d.errors import MeshError, MeshFormatError
+from mesh4d.mesh import Mesh, fan_triangles
+
+
+def checked_mesh(
+    source: str,
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    *,
+    polygon_of_face: Int[np.ndarray, " F"] | None = None,
+    uv: Float[np.ndarray, "U 2"] | None = None,
+    uv_faces: Int[np.ndarray, "F 3"] | None = None,
+    texture: UInt8[np.ndarray, "H W C"] | None = None,
+    colors: Float[np.ndarray, "V C"] | None = None,
+    part_of_face: Int[np.ndarray, " F"] | None = None,
+    part_names: tuple[str, ...] = (),
+) -> Mesh:
+    """A Mesh of what a file held; what Mesh refuses becomes a MeshFormatError that names the file."""
+    for name, values in (("texture coordinates", uv), ("colours", colors)):
+        if values is not None and not np.isfinite(values).all():
+            row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+            raise MeshFormatError(source, f"{name}, row {row}", "finite numbers", str(values[row].tolist()))
+    try:
+        return Mesh(
+            vertices=np.ascontiguousarray(vertices, np.float64),
+            faces=np.ascontiguousarray(faces, np.int64),
+            polygon_of_face=polygon_of_face,
+            uv=uv,
+            uv_faces=uv_faces,
+            texture=texture,
+            colors=colors,
+            part_of_face=part_of_face,
+            part_names=part_names,
+        )
+    except MeshError as error:
+        raise MeshFormatError(source, "mesh", "a consistent surface", str(error)) from error
+
+
+def corner_triangles(
+    sizes: Int[np.ndarray, " polygons"],
+) -> tuple[Int[np.ndarray, "F 3"], Int[np.ndarray, " F"] | None]:
+    """Fans over polygons of the given sizes, as positions in their list of corners.
+
+    Returns:
+        Triangles of corner positions, and the polygon of each; None for the latter where all are triangles.
+    """
+    if (sizes == 3).all():
+        return np.arange(3 * len(sizes)).reshape(-1, 3), None
+    return fan_triangles(np.arange(sizes.sum()), sizes)
+
+
+def first_of_polygon(mesh: Mesh) -> Int[np.ndarray, " polygons"]:
+    """The first triangle of each source polygon; a triangle that does not go on with its fan starts a new one."""
+    if mesh.polygon_of_face is None or len(mesh.faces) == 0:
+        return np.arange(len(mesh.faces))
+    goes_on = mesh.polygon_of_face[1:] == mesh.polygon_of_face[:-1]
+    for corners in (mesh.faces, mesh.uv_faces):
+        if corners is not None:
+            goes_on &= (corners[1:, 0] == corners[:-1, 0]) & (corners[1:, 1] == corners[:-1, 2])
+    return np.concatenate([[0], 1 + np.flatnonzero(~goes_on)])
+
+
+def polygon_corners(
+    triangles: Int[np.ndarray, "F 3"], first: Int[np.ndarray, " polygons"]
+) -> tuple[Int[np.ndarray, " corners"], Int[np.ndarray, " polygons"]]:
+    """Undo `fan_triangles`: the corners of all polygons, one after another, and how many each has.
+
+    Args:
+        triangles: vertex ids (or texture coordinate ids), fan after fan.
+        first: the first triangle of each fan, from `first_of_polygon`.
+    """
+    keep = np.zeros((len(triangles), 3), bool)
+    keep[:, 2] = True
+    keep[first] = True
+    sizes = np.diff(np.append(first, len(triangles))) + 2
+    return triangles[keep], sizes

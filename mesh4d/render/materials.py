@@ -1,0 +1,99 @@
+"""What surfaces are made of: colour and gloss per part, vertex colours, and textures; all in linear light."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from mesh4d.mesh import Mesh
+
+
+@dataclass(frozen=True)
+class Material:
+    """A plain surface."""
+
+    srgb: tuple[float, float, float]
+    """Colour as a colour picker shows it (sRGB, 0 to 1)."""
+    gloss: float
+    """Strength of the highlight: 0 matt, 1 wet."""
+
+
+SKIN = Material((0.80, 0.63, 0.54), 0.10)
+MATERIALS = {
+    "lash": Material((0.36, 0.26, 0.21), 0.0),
+    "brow": Material((0.26, 0.19, 0.15), 0.0),
+    "hair": Material((0.26, 0.19, 0.15), 0.05),
+    "eye": Material((0.93, 0.92, 0.90), 0.9),
+    "teeth": Material((0.90, 0.86, 0.78), 0.5),
+    "gum": Material((0.70, 0.38, 0.36), 0.4),
+    "tongue": Material((0.72, 0.36, 0.35), 0.3),
+}
+"""By the first key that a part's name holds, in this order ('eyelashes' are lashes); any other part is skin."""
+
+
+def material_of_part(name: str) -> Material:
+    """The material for a part of that name."""
+    return next((material for key, material in MATERIALS.items() if key in name.lower()), SKIN)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A mesh's colours, ready to be looked up at (triangle, barycentric) points. Linear light, 0 to 1."""
+
+    face_colors: Float[np.ndarray, "F 3"]
+    face_gloss: Float[np.ndarray, " F"]
+    vertex_colors: Float[np.ndarray, "V 3"] | None = None
+    texture: Float[np.ndarray, "H W 3"] | None = None
+    uv: Float[np.ndarray, "U 2"] | None = None
+    uv_faces: Int[np.ndarray, "F 3"] | None = None
+
+
+def surface_of(mesh: Mesh) -> Surface:
+    """The colours a mesh brings: its texture, else its vertex colours, else its parts' materials, else skin."""
+    materials = [material_of_part(name) for name in mesh.part_names] or [SKIN]
+    part = np.zeros(mesh.n_faces, np.int64) if mesh.part_of_face is None else mesh.part_of_face
+    palette = to_linear(np.array([material.srgb for material in materials]))
+    gloss = np.array([material.gloss for material in materials])
+    if mesh.texture is not None and mesh.uv is not None and mesh.uv_faces is not None:
+        return Surface(
+            palette[part],
+            gloss[part],
+            None,
+            _linear_texture(mesh.texture),
+            mesh.uv,
+            np.ascontiguousarray(mesh.uv_faces, np.int32),
+        )
+    colors = None if mesh.colors is None else np.ascontiguousarray(mesh.colors[:, :3], np.float64)
+    return Surface(palette[part], gloss[part], colors)
+
+
+def sample_texture(texture: Float[np.ndarray, "H W 3"], uv: Float[np.ndarray, "P 2"]) -> Float[np.ndarray, "P 3"]:
+    """Texture colours at uv (origin lower left), bilinear; coordinates outside 0..1 repeat the picture."""
+    height, width = texture.shape[:2]
+    uv = np.where((uv < 0) | (uv > 1), uv - np.floor(uv), uv)
+    column = np.clip(uv[:, 0] * width - 0.5, 0, width - 1)
+    row = np.clip((1.0 - uv[:, 1]) * height - 0.5, 0, height - 1)
+    left, top = column.astype(np.int64), row.astype(np.int64)
+    right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+    across, down = (column - left)[:, None], (row - top)[:, None]
+    upper = texture[top, left] * (1 - across) + texture[top, right] * across
+    lower = texture[bottom, left] * (1 - across) + texture[bottom, right] * across
+    return upper * (1 - down) + lower * down
+
+
+def to_linear(srgb: Float[np.ndarray, "*S"]) -> Float[np.ndarray, "*S"]:
+    """Linear light of sRGB values (IEC 61966-2-1)."""
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def to_srgb(linear: Float[np.ndarray, "*S"]) -> Float[np.ndarray, "*S"]:
+    """sRGB values of linear light, clipped to 0..1 (IEC 61966-2-1)."""
+    light = np.clip(linear, 0.0, 1.0)
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+
+
+def _linear_texture(texture: UInt8[np.ndarray, "H W C"]) -> Float[np.ndarray, "H W 3"]:
+    """RGB in linear light; grey pictures get three equal channels, alpha is left out."""
+    rgb = texture[..., :3] if texture.shape[2] >= 3 else np.repeat(texture[..., :1], 3, axis=2)
+    table = to_linear(np.arange(256) / 255.0).astype(np.float32)
+    return table[rgb]

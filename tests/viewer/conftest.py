@@ -1,0 +1,154 @@
+"""A head-like rig as a GLB, written by the plainest code that makes the layout: an independent witness for the reader."""
+
+import json
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from viewer.messages import EmotionPreset, UnitInfo, ViewerMetadata
+
+
+@dataclass(frozen=True)
+class TinyRig:
+    """Neutral in millimetres, offsets per unit, triangles per material, and an optional track of weights."""
+
+    vertices: np.ndarray
+    deltas: np.ndarray
+    names: tuple[str, ...]
+    parts: dict[str, np.ndarray]
+    times: np.ndarray
+    weights: np.ndarray
+    scale: float = 0.001
+
+    def blend(self, weights: np.ndarray) -> np.ndarray:
+        """Metres, from float32 data in float64 arithmetic."""
+        mm = self.vertices.astype(np.float32).astype(float)
+        return (mm + np.tensordot(weights, self.deltas.astype(np.float32).astype(float), 1)) * self.scale
+
+
+def glb_bytes(rig: TinyRig, colors: dict[str, list[float]] | None = None) -> bytes:
+    """Sparse morph targets, one POSITION accessor for all primitives, node scale in metres, a weights animation."""
+    binary, views, accessors = bytearray(), [], []
+
+    def view(array: np.ndarray) -> int:
+        binary.extend(b"\0" * (-len(binary) % 4))
+        views.append({"buffer": 0, "byteOffset": len(binary), "byteLength": array.nbytes})
+        binary.extend(array.tobytes())
+        return len(views) - 1
+
+    def accessor(array: np.ndarray, component: int, kind: str) -> int:
+        entry = {"bufferView": view(array), "componentType": component, "count": len(array), "type": kind}
+        if kind == "VEC3":
+            entry |= {"min": array.min(0).tolist(), "max": array.max(0).tolist()}
+        accessors.append(entry)
+        return len(accessors) - 1
+
+    position = accessor(rig.vertices.astype("<f4"), 5126, "VEC3")
+    targets = []
+    for delta in rig.deltas.astype("<f4"):
+        rows = np.flatnonzero(delta.any(axis=1)).astype("<u2")
+        sparse = {
+            "count": len(rows),
+            "indices": {"bufferView": view(rows), "componentType": 5123},
+            "values": {"bufferView": view(delta[rows])},
+        }
+        accessors.append({"componentType": 5126, "count": len(delta), "type": "VEC3", "sparse": sparse})
+        targets.append({"POSITION": len(accessors) - 1})
+    primitives = [
+        {
+            "attributes": {"POSITION": position},
+            "indices": accessor(faces.astype("<u2").ravel(), 5123, "SCALAR"),
+            "material": number,
+            "targets": targets,
+        }
+        for number, faces in enumerate(rig.parts.values())
+    ]
+    sampler = {
+        "input": accessor(rig.times.astype("<f4"), 5126, "SCALAR"),
+        "output": accessor(rig.weights.astype("<f4").ravel(), 5126, "SCALAR"),
+    }
+    document = {
+        "asset": {"version": "2.0"},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0, "scale": [rig.scale] * 3}],
+        "meshes": [{"primitives": primitives, "extras": {"targetNames": list(rig.names)}}],
+        "materials": [
+            {
+                "name": name,
+                "pbrMetallicRoughness": {
+                    "baseColorFactor": (colors or {}).get(name, [0.7, 0.5, 0.4, 1]),
+                    "metallicFactor": 0,
+                    "roughnessFactor": 0.6,
+                },
+            }
+            for name in rig.parts
+        ],
+        "accessors": accessors,
+        "bufferViews": views,
+        "buffers": [{"byteLength": len(binary)}],
+        "animations": [
+            {"samplers": [sampler], "channels": [{"sampler": 0, "target": {"node": 0, "path": "weights"}}]}
+        ],
+    }
+    return pack(document, bytes(binary))
+
+
+def pack(document: dict, binary: bytes) -> bytes:
+    """The container: header, JSON chunk, binary chunk."""
+    text = json.dumps(document).encode()
+    text += b" " * (-len(text) % 4)
+    binary += b"\0" * (-len(binary) % 4)
+    total = 12 + 8 + len(text) + 8 + len(binary)
+    chunks = struct.pack("<II", len(text), 0x4E4F534A) + text + struct.pack("<II", len(binary), 0x004E4942) + binary
+    return struct.pack("<III", 0x46546C67, 2, total) + chunks
+
+
+def sphere_rig() -> TinyRig:
+    """A 100 mm ball with a bump per unit: AU1 on top, AU12 at both sides of the middle."""
+    rings, sectors = 16, 24
+    polar = np.linspace(0.05, np.pi - 0.05, rings)[:, None]
+    azimuth = np.linspace(0, 2 * np.pi, sectors, endpoint=False)[None]
+    directions = np.stack(
+        [np.sin(polar) * np.sin(azimuth), np.cos(polar) + 0 * azimuth, np.sin(polar) * np.cos(azimuth)], axis=-1
+    ).reshape(-1, 3)
+    row, column = np.meshgrid(np.arange(rings - 1), np.arange(sectors), indexing="ij")
+    a, b = row * sectors + column, row * sectors + (column + 1) % sectors
+    faces = np.concatenate(
+        [np.stack([a, a + sectors, b], -1).reshape(-1, 3), np.stack([b, a + sectors, b + sectors], -1).reshape(-1, 3)]
+    )
+    top = np.clip(directions[:, 1] - 0.5, 0, None)[:, None] * [0.0, 30.0, 0.0]
+    sides = np.clip(directions[:, 2] - 0.5, 0, None)[:, None] * np.sign(directions[:, :1]) * [25.0, 8.0, 0.0]
+    half = len(faces) // 2
+    return TinyRig(
+        vertices=100.0 * directions,
+        deltas=np.stack([top, sides + [0.0, 0.0, 0.0]]),
+        names=("AU1", "AU12"),
+        parts={"skin": faces[:half], "teeth": faces[half:]},
+        times=np.array([0.0, 0.5, 1.0]),
+        weights=np.array([[0.0, 0.0], [1.0, 0.25], [0.0, 1.0]]),
+    )
+
+
+@pytest.fixture
+def rig() -> TinyRig:
+    return sphere_rig()
+
+
+@pytest.fixture
+def rig_glb(rig: TinyRig) -> bytes:
+    return glb_bytes(rig)
+
+
+@pytest.fixture
+def metadata() -> ViewerMetadata:
+    return ViewerMetadata(
+        title="Ball",
+        units=(
+            UnitInfo("AU1", "Inner brow raiser", "Frontalis", "Upper face", "Brows rise."),
+            UnitInfo("AU12", "Lip corner puller", "Zygomaticus major", "Lower face", "Corners rise."),
+        ),
+        emotions=(EmotionPreset("happiness", {"AU12": 0.9}), EmotionPreset("contempt", {"AU12L": 0.6})),
+    )

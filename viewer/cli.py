@@ -1,0 +1,71 @@
+"""`mesh4d-viewer FILE`: look at a head, move its action units and play its animation in the browser."""
+
+import socket
+import sys
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from viewer.export import write_html
+from viewer.page import ClientMissingError
+from viewer.scene import glb_of_file, viewer_metadata
+from viewer.server import create_app
+
+
+@dataclass(frozen=True)
+class ViewerArguments:
+    """Look at a head or rig in the browser: orbit it, move its action units, play its animation."""
+
+    file: tyro.conf.Positional[Path]
+    """A rig (.glb with morph targets, or .npz from aublend) or any mesh file."""
+    port: int = 8765
+    """Port on this machine; the next free one is taken when it is in use."""
+    no_browser: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Only print the address; do not open the default browser."""
+    export: Path | None = None
+    """Write a self-contained HTML page here instead of serving."""
+
+
+def main() -> None:
+    """Entry point of `mesh4d-viewer`."""
+    arguments = tyro.cli(ViewerArguments, prog="mesh4d-viewer")
+    try:
+        run(arguments)
+    except (OSError, ValueError, ClientMissingError) as error:
+        print(f"mesh4d-viewer: {error}", file=sys.stderr)
+        raise SystemExit(1) from error
+
+
+def run(arguments: ViewerArguments) -> None:
+    """Serve or export the file named in the arguments."""
+    glb_bytes = glb_of_file(arguments.file)
+    metadata = viewer_metadata(arguments.file.name)
+    if arguments.export is not None:
+        print(write_html(glb_bytes, metadata, arguments.export))
+        return
+    import uvicorn
+
+    app = create_app(glb_bytes, metadata)
+    with listening_socket(arguments.port) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/?token={app.state.token}"
+        print(f"{arguments.file.name}: {address}\nCtrl+C ends.", flush=True)
+        if not arguments.no_browser:
+            webbrowser.open(address)
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listener])
+
+
+def listening_socket(port: int) -> socket.socket:
+    """A socket bound to loopback on `port`, or on a free port when that one is taken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError:
+        listener.bind(("127.0.0.1", 0))
+    return listener
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+// Where the rig and its labels come from: out of the page itself, or from the server that sent it.
+
+import type { ViewerMetadata } from "./messages";
+
+export interface Source {
+  readonly glb: ArrayBuffer;
+  readonly metadata: ViewerMetadata;
+}
+
+export async function loadSource(): Promise<Source> {
+  const labels = document.getElementById("viewer-metadata");
+  const rig = document.getElementById("viewer-rig");
+  if (labels !== null && rig !== null) {
+    const bytes = Uint8Array.from(atob(rig.textContent ?? ""), (letter) => letter.charCodeAt(0));
+    return { glb: bytes.buffer, metadata: JSON.parse(labels.textContent ?? "") as ViewerMetadata };
+  }
+  const [glb, metadata] = await Promise.all([fetchChecked("rig.glb"), fetchChecked("metadata.json")]);
+  return { glb: await glb.arrayBuffer(), metadata: (await metadata.json()) as ViewerMetadata };
+}
+
+/** The page's own query holds the token that the data routes ask for. */
+async function fetchChecked(name: string): Promise<Response> {
+  const response = await fetch(name + location.search);
+  if (!response.ok) throw new Error(`${name}: the server answered ${response.status}`);
+  return response;
+}

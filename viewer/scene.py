@@ -1,0 +1,95 @@
+"""Builds what the page shows: the labels from data_specs, and the GLB bytes from a file of any kind we read."""
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mesh4d.errors import MeshFormatError, SpecError
+from mesh4d.specs import load_toml
+from viewer.messages import EmotionPreset, UnitInfo, ViewerMetadata
+
+GLB_MAGIC = b"glTF"
+GROUP_HEADINGS = {"upper": "Upper face", "lower": "Lower face", "lip": "Lips", "jaw": "Jaw", "eye": "Eyes"}
+"""Headings of the panel for the groups of action_units.toml, in the panel's order."""
+
+
+def viewer_metadata(
+    title: str,
+    *,
+    autoplay: bool = False,
+    weights: Mapping[str, float] | None = None,
+    load: Callable[[str], dict[str, Any]] = load_toml,
+) -> ViewerMetadata:
+    """Labels and presets for the page, from data_specs/action_units.toml and data_specs/emotions.toml.
+
+    Args:
+        title: the page's title, usually the file's name.
+        autoplay: start the GLB's animation at once.
+        weights: slider positions to open with, by target name.
+        load: reads one table of data_specs by name.
+
+    Raises:
+        SpecError: when a table lacks a field or names an unknown unit.
+    """
+    units = tuple(_unit(entry, place) for place, entry in enumerate(load("action_units").get("unit", ())))
+    headings = list(GROUP_HEADINGS.values())
+    units = tuple(sorted(units, key=lambda unit: headings.index(unit.group) if unit.group in headings else 99))
+    emotions = load("emotions").get("emotion", {})
+    presets = tuple(_preset(name, table, units) for name, table in emotions.items() if table.get("units"))
+    return ViewerMetadata(title, units, presets, autoplay, dict(weights or {}))
+
+
+def _unit(entry: dict[str, Any], place: int) -> UnitInfo:
+    try:
+        heading = GROUP_HEADINGS.get(entry["group"], entry["group"].capitalize())
+        return UnitInfo(
+            entry["name"], entry["facs_name"], entry.get("muscle", ""), heading, entry.get("description", "")
+        )
+    except KeyError as error:
+        name = entry.get("name", place)
+        raise SpecError(f"action_units.toml: unit {name}: expected the field {error}, found {sorted(entry)}") from error
+
+
+def _preset(name: str, table: dict[str, Any], units: tuple[UnitInfo, ...]) -> EmotionPreset:
+    weights = {unit: float(weight) for unit, weight in table["units"].items()}
+    names = {unit.name for unit in units}
+    sided = {name + side for name in names for side in "LR"}
+    unknown = sorted(set(weights) - names - sided)
+    if unknown:
+        raise SpecError(f"emotions.toml: emotion.{name}.units: {unknown} stand not in action_units.toml")
+    return EmotionPreset(name, weights)
+
+
+def glb_of_file(path: str | os.PathLike[str]) -> bytes:
+    """The GLB that the page loads for a file: a .glb as it is, an .npz rig or any mesh file converted.
+
+    Raises:
+        MeshFormatError: when a .glb does not start as one, or the file cannot be read as a rig or mesh.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".glb":
+        content = path.read_bytes()
+        if content[:4] != GLB_MAGIC:
+            raise MeshFormatError(path, "byte 0", "the magic 'glTF'", repr(content[:4]))
+        return content
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "rig.glb"
+        if path.suffix.lower() == ".npz" and _holds_rig(path):
+            from aublend import read_rig, write_rig
+
+            write_rig(read_rig(path), target)
+        else:
+            from mesh4d import read_mesh, write_mesh
+
+            write_mesh(read_mesh(path), target)
+        return target.read_bytes()
+
+
+def _holds_rig(path: Path) -> bool:
+    """Whether an .npz names per-unit offsets; a plain mesh in an .npz does not."""
+    import numpy as np
+
+    with np.load(path, allow_pickle=False) as archive:
+        return "deltas" in archive.files
