@@ -85,20 +85,6 @@ def template_mesh(head: MakeHumanHead, vertices: Float[np.ndarray, "V 3"]) -> Me
     )
 
 
-def left_weight(
-    vertices: Float[np.ndarray, "V 3"], blend_mm: float = 12.0, middle_mm: float = 0.0
-) -> Float[np.ndarray, " V"]:
-    """The subject's-left share of each vertex: 1 at the left, 0 at the right, smooth across the middle.
-
-    Args:
-        vertices: in the face frame (+x is the subject's left).
-        blend_mm: half width of the transition.
-        middle_mm: x of the middle plane.
-    """
-    t = np.clip((vertices[:, 0] - middle_mm) / blend_mm * 0.5 + 0.5, 0, 1)
-    return t * t * t * (t * (6 * t - 15) + 10)
-
-
 def anatomy_field(name: str, head: MakeHumanHead) -> Float[np.ndarray, "V 3"]:
     """A displacement field in mm of this module, by the name it has in action_units.toml."""
     if name == "brow_knit":

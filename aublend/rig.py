@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
 
 from aublend.curves import AUCurves, half_weights
+from aublend.halves import MidPlane
 from aublend.rigid_parts import RigidPart
 from aublend.units import ACTION_UNITS, AU_NAMES
 from mesh4d.errors import MeshError, TopologyError
@@ -25,8 +27,8 @@ class AURig:
     deltas: Float[np.ndarray, "A V 3"]
     """Displacement at weight 1, in the neutral's frame and unit."""
     au_names: tuple[str, ...]
-    left_weight: Float[np.ndarray, " V"]
-    """m_L: the subject's-left share of each vertex."""
+    mid_plane: MidPlane
+    """Divides the head into the halves that L and R drive."""
     rigid_parts: tuple[RigidPart, ...] = ()
     unit_m: float = 0.001
     """Metres per coordinate unit."""
@@ -40,6 +42,11 @@ class AURig:
             )
         if not np.isfinite(self.deltas).all():
             raise MeshError("deltas must be finite")
+
+    @cached_property
+    def left_weight(self) -> Float[np.ndarray, " V"]:
+        """m_L: the subject's-left share of each vertex, 0 to 1."""
+        return self.mid_plane.left_weight(self.neutral.vertices)
 
     def drive(self, weights: Mapping[str, float]) -> Mesh:
         """The head under named weights, e.g. {"AU12": 0.8, "AU4L": 0.3}.

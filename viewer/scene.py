@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,8 @@ def viewer_metadata(
 
 def _unit(entry: dict[str, Any], place: int) -> UnitInfo:
     try:
-        heading = GROUP_HEADINGS.get(entry["group"], entry["group"].capitalize())
+        group: str = entry["group"]
+        heading = GROUP_HEADINGS.get(group, group.capitalize())
         return UnitInfo(
             entry["name"], entry["facs_name"], entry.get("muscle", ""), heading, entry.get("description", "")
         )
@@ -88,8 +90,8 @@ def glb_of_file(path: str | os.PathLike[str]) -> bytes:
 
 
 def _holds_rig(path: Path) -> bool:
-    """Whether an .npz names per-unit offsets; a plain mesh in an .npz does not."""
-    import numpy as np
-
-    with np.load(path, allow_pickle=False) as archive:
-        return "deltas" in archive.files
+    """Whether an .npz holds per-unit offsets; a plain mesh in an .npz does not."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "deltas.npy" in archive.namelist()

@@ -1,4 +1,4 @@
-"""The local server: it holds one rig in memory and serves it to whoever knows the token. It opens no path on request."""
+"""The local server: one rig in memory, for whoever knows the token. No path that a client sends is ever opened."""
 
 import secrets
 from urllib.parse import urlsplit
@@ -48,7 +48,7 @@ def create_app(
             raise HTTPException(403, "wrong or missing token; open the address that mesh4d-viewer printed")
 
     @app.middleware("http")
-    async def guard(request: Request, call_next):  # noqa: ANN001, ANN202 - Starlette's own signature
+    async def guard(request: Request, call_next):
         if not _same_site(request, allowed_hosts):
             return Response("refused: foreign host or origin", status_code=403)
         response = await call_next(request)

@@ -27,7 +27,7 @@ def atomic_write(path: str | PathLike[str], *, text: bool = False) -> Iterator[I
         raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} in")
     temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(6)}.part")
     try:
-        with temporary.open("x" if text else "xb", **({"encoding": "utf-8", "newline": "\n"} if text else {})) as file:
+        with temporary.open("x", encoding="utf-8", newline="\n") if text else temporary.open("xb") as file:
             yield file
         temporary.replace(path)
     finally:

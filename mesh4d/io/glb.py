@@ -82,7 +82,7 @@ class Document:
         self.budget += expansion_limit(path.stat().st_size)
         return path.read_bytes()
 
-    def view(self, item: Item, key: str = "bufferView") -> tuple[bytes, Item]:
+    def view(self, item: Item, key: str = "bufferView") -> tuple[memoryview, Item]:
         """The bytes of the buffer view that a field points at, and the view's own entry."""
         view = self.refer(item, key, "bufferViews")
         buffer = self.buffer(view.integer("buffer", below=len(self.table("buffers"))))
@@ -90,10 +90,10 @@ class Document:
         end = start + view.integer("byteLength")
         if end > len(buffer):
             raise view.error("byteLength", f"an end within the buffer's {len(buffer)} bytes", end)
-        return buffer[start:end], view
+        return memoryview(buffer)[start:end], view
 
     def accessor(self, item: Item) -> Shaped[np.ndarray, "count width"]:
-        """The rows of an accessor: normalised integers as float32, sparse ones filled in, others in their own type."""
+        """The rows of an accessor: normalised integers as float64, sparse ones filled in, others in their own type."""
         count = item.integer("count")
         kind = COMPONENTS.get(item.integer("componentType"))
         width = WIDTHS.get(item.text("type"))
@@ -108,7 +108,7 @@ class Document:
             rows = self._with_sparse(item, rows, kind)
         if item.flag("normalized") and kind[1] in "iu":
             top = np.iinfo(kind).max
-            return np.maximum(rows.astype(np.float64) / top, -1.0).astype(np.float32)
+            return np.maximum(rows.astype(np.float64) / top, -1.0)
         return rows
 
     def _rows(self, item: Item, count: int, width: int, kind: str, *, strided: bool) -> Shaped[np.ndarray, "n w"]:

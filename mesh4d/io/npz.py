@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from os import PathLike
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from jaxtyping import Shaped
@@ -23,11 +24,12 @@ from mesh4d.sequence import MeshSequence
 
 MESH_FORMAT, SEQUENCE_FORMAT = "mesh4d.Mesh 1", "mesh4d.MeshSequence 1"
 SHAPES = {
-    "vertices": "f*3", "faces": "i*3", "polygon_of_face": "i*", "uv": "f*2", "uv_faces": "i*3", "texture": "u***",
-    "colors": "f**", "part_of_face": "i*", "part_names": "U*", "landmark_names": "U*", "landmark_points": "f*3",
-    "landmark_confidence": "f*", "frames": "f**3", "fps": "f", "format": "U",
+    "vertices": "fV3", "faces": "iF3", "polygon_of_face": "iF", "uv": "f*2", "uv_faces": "iF3", "texture": "u***",
+    "colors": "fV*", "part_of_face": "iF", "part_names": "U*", "landmark_names": "UL", "landmark_points": "fL3",
+    "landmark_confidence": "fL", "frames": "f*V3", "fps": "f", "format": "U",
 }  # fmt: skip
-"""Kind of number (f float, i integer, u byte, U text) and axes (* any length) of each array."""
+"""Kind of number (f float, i integer, u byte, U text) and axes of each array: a digit is that length, a letter the
+same length in all arrays that have it, * any length."""
 
 Arrays = dict[str, Shaped[np.ndarray, "..."]]
 
@@ -40,12 +42,12 @@ def read_npz_mesh(path: str | PathLike[str]) -> Mesh:
     """
     arrays = read_arrays(path)
     _expect_format(path, arrays, MESH_FORMAT)
-    return _mesh(str(path), arrays)
+    return mesh_from_arrays(str(path), arrays)
 
 
 def write_npz_mesh(mesh: Mesh, path: str | PathLike[str]) -> None:
     """Write all fields of a mesh."""
-    _write_arrays(path, {"format": np.array(MESH_FORMAT), **_arrays(mesh)})
+    _write_arrays(path, {"format": np.array(MESH_FORMAT), **mesh_arrays(mesh)})
 
 
 def read_npz_sequence(path: str | PathLike[str]) -> MeshSequence:
@@ -56,12 +58,10 @@ def read_npz_sequence(path: str | PathLike[str]) -> MeshSequence:
     """
     arrays = read_arrays(path)
     _expect_format(path, arrays, SEQUENCE_FORMAT)
-    topology = _mesh(str(path), arrays)
+    topology = mesh_from_arrays(str(path), arrays)
     frames, fps = (_required(path, arrays, name) for name in ("frames", "fps"))
     if not np.isfinite(frames).all():
         raise MeshFormatError(path, "frames", "finite numbers", "others")
-    if frames.shape[1] != topology.n_vertices:
-        raise MeshFormatError(path, "frames", f"{topology.n_vertices} vertices each", f"shape {frames.shape}")
     try:
         return MeshSequence(topology, frames, float(fps))
     except MeshError as error:
@@ -70,11 +70,12 @@ def read_npz_sequence(path: str | PathLike[str]) -> MeshSequence:
 
 def write_npz_sequence(sequence: MeshSequence, path: str | PathLike[str]) -> None:
     """Write all fields of a sequence, frames in their own precision."""
-    arrays = {"format": np.array(SEQUENCE_FORMAT), **_arrays(sequence.topology)}
+    arrays = {"format": np.array(SEQUENCE_FORMAT), **mesh_arrays(sequence.topology)}
     _write_arrays(path, arrays | {"frames": sequence.frames, "fps": np.array(float(sequence.fps))})
 
 
-def _arrays(mesh: Mesh) -> Arrays:
+def mesh_arrays(mesh: Mesh) -> Arrays:
+    """The fields of a mesh that are set, by name."""
     arrays: Arrays = {}
     for name in ("vertices", "faces", "polygon_of_face", "uv", "uv_faces", "texture", "colors", "part_of_face"):
         value = getattr(mesh, name)
@@ -90,7 +91,12 @@ def _arrays(mesh: Mesh) -> Arrays:
     return arrays
 
 
-def _mesh(source: str, arrays: Arrays) -> Mesh:
+def mesh_from_arrays(source: str, arrays: Arrays) -> Mesh:
+    """The mesh among the arrays of a file.
+
+    Raises:
+        MeshFormatError: a field that is missing or contradicts another one.
+    """
     mesh = checked_mesh(
         source,
         _required(source, arrays, "vertices"),
@@ -109,8 +115,8 @@ def _mesh(source: str, arrays: Arrays) -> Mesh:
     points = _required(source, arrays, "landmark_points")
     confidence = arrays.get("landmark_confidence")
     for rows in (points, confidence):
-        if rows is not None and (len(rows) != len(names) or not np.isfinite(rows).all()):
-            raise MeshFormatError(source, "landmarks", f"{len(names)} rows of finite numbers", f"{len(rows)} rows")
+        if rows is not None and not np.isfinite(rows).all():
+            raise MeshFormatError(source, "landmarks", "finite numbers", "others")
     return dataclasses.replace(mesh, landmarks=Landmarks(names, points, confidence))
 
 
@@ -145,13 +151,13 @@ def read_arrays(path: str | PathLike[str], shapes: dict[str, str] | None = None)
     path = existing_file(path)
     shapes = SHAPES if shapes is None else shapes
     limit = expansion_limit(path.stat().st_size)
-    broken = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
+    broken = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, SyntaxError, TokenError)
     try:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if member.filename.removesuffix(".npy") in shapes]
             if sum(member.file_size for member in members) > limit:
                 raise MeshFormatError(path, "archive", f"at most {limit} bytes of arrays", "more")
-            return {
+            arrays = {
                 name: _array(path, archive.read(member), name, shapes[name])
                 for member in members
                 if (name := member.filename.removesuffix(".npy"))
@@ -160,6 +166,19 @@ def read_arrays(path: str | PathLike[str], shapes: dict[str, str] | None = None)
         raise
     except broken as error:
         raise MeshFormatError(path, "archive", "a valid .npz file", str(error) or type(error).__name__) from error
+    _check_axes(path, arrays, shapes)
+    return arrays
+
+
+def _check_axes(path: Path, arrays: Arrays, shapes: dict[str, str]) -> None:
+    """Axes of one letter have one length."""
+    lengths: dict[str, tuple[int, str]] = {}
+    for name, array in arrays.items():
+        for axis, size in zip(shapes[name][1:], array.shape, strict=True):
+            if axis.isalpha():
+                expected, first = lengths.setdefault(axis, (size, name))
+                if size != expected:
+                    raise MeshFormatError(path, name, f"{expected} rows, as {first} has", f"shape {array.shape}")
 
 
 def _array(path: Path, content: bytes, name: str, expected: str) -> Shaped[np.ndarray, "..."]:
@@ -172,7 +191,9 @@ def _array(path: Path, content: bytes, name: str, expected: str) -> Shaped[np.nd
     shape, fortran_order, dtype = read_header[version](stream)
     kinds = {"f": "f", "i": "iu", "u": "u", "U": "U"}[expected[0]]
     axes = expected[1:]
-    fits = len(shape) == len(axes) and all(axis in ("*", str(size)) for axis, size in zip(axes, shape, strict=False))
+    fits = len(shape) == len(axes) and all(
+        axis == "*" or axis.isalpha() or axis == str(size) for axis, size in zip(axes, shape, strict=False)
+    )
     if dtype.kind not in kinds or not fits or (expected[0] == "u" and dtype.itemsize != 1) or dtype.hasobject:
         raise MeshFormatError(path, name, f"an array like {expected}", f"{dtype} of shape {shape}")
     count = 1
@@ -181,4 +202,6 @@ def _array(path: Path, content: bytes, name: str, expected: str) -> Shaped[np.nd
     if count < 0 or count * dtype.itemsize != len(content) - stream.tell():
         raise MeshFormatError(path, name, f"{len(content) - stream.tell()} bytes of {dtype}", f"shape {shape}")
     array = np.frombuffer(content, dtype, count, stream.tell()).reshape(shape, order="F" if fortran_order else "C")
+    if dtype.kind == "U":
+        array.tolist()  # refuses numbers that are no characters
     return array.astype(dtype.newbyteorder("="), order="C")

@@ -176,9 +176,7 @@ def _face_lines(mesh: Mesh) -> list[str]:
         uv_corners, _ = polygon_corners(mesh.uv_faces, first)
         words = list(map("%s/%d".__mod__, zip(words, (uv_corners + 1).tolist(), strict=True)))
     ends = np.cumsum(sizes).tolist()
-    lines = [
-        "f " + " ".join(words[end - size : end]) for end, size in zip(ends, sizes.tolist(), strict=True)
-    ]
+    lines = ["f " + " ".join(words[end - size : end]) for end, size in zip(ends, sizes.tolist(), strict=True)]
     if mesh.part_of_face is None:
         return lines
     part = mesh.part_of_face[first]

@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
 from mesh4d.errors import MeshFormatError
-from mesh4d.io.ply_elements import FORMATS, Columns, Element, Header, ListColumn, read_header, read_tables
+from mesh4d.io.ply_elements import FORMATS, Columns, Header, ListColumn, read_header, read_tables
 from mesh4d.io.sources import bare_name, read_bytes, write_bytes
-from mesh4d.io.surface import checked_mesh, corner_triangles, first_of_polygon, polygon_corners
+from mesh4d.io.surface import checked_mesh, corner_triangles, first_of_polygon, polygon_corners, uv_of_vertices
 from mesh4d.io.textures import encode_png, texture_beside
 from mesh4d.mesh import Mesh
 
@@ -44,6 +44,8 @@ def parse_ply(data: bytes, path: Path) -> Mesh:
     face = tables.get("face", {})
     corners = face.get("vertex_indices", face.get("vertex_index"))
     if not isinstance(corners, ListColumn):
+        if any(element.name == "face" and element.rows for element in header.elements):
+            raise MeshFormatError(source, "element face", "a list vertex_indices", f"only {sorted(face)[:20]}")
         corners = ListColumn(np.zeros(0), np.zeros(0, np.int64))
     if (corners.sizes < 3).any():
         row = int(np.argmax(corners.sizes < 3))
@@ -95,9 +97,9 @@ def _texture_coordinates(
     per_corner = face.get("texcoord")
     if isinstance(per_corner, ListColumn) and len(sizes) and (per_corner.sizes == 2 * sizes).all():
         # One row per corner in the file: equal rows become one again, so that seams are where they differ.
-        rows = per_corner.values.astype(np.float64).reshape(-1, 2)
-        uv, corner_uv = np.unique(rows, axis=0, return_inverse=True)
-        return uv, corner_uv.reshape(-1)[triangles]
+        rows = per_corner.values.astype(np.float64).view(np.complex128)  # sorts pairs far faster than axis=0 does
+        uv, corner_uv = np.unique(rows, return_inverse=True)
+        return uv.view(np.float64).reshape(-1, 2), corner_uv[triangles]
     for u, v in UV_NAMES:
         if u in vertex and v in vertex:
             return np.stack([_numbers(vertex, u, source), _numbers(vertex, v, source)], axis=1), faces
@@ -141,7 +143,7 @@ def write_ply(mesh: Mesh, path: str | PathLike[str], encoding: Encoding = "binar
     path = Path(path)
     columns = [(axis, mesh.vertices[:, number].astype(np.float64)) for number, axis in enumerate("xyz")]
     columns += _color_columns(mesh)
-    uv = _uv_of_vertices(mesh)
+    uv = uv_of_vertices(mesh)
     if uv is not None:
         columns += [("s", uv[:, 0]), ("t", uv[:, 1])]
     lines = ["ply", f"format {encoding} 1.0", "comment facet4d"]
@@ -184,15 +186,6 @@ def _color_columns(mesh: Mesh) -> list[tuple[str, Shaped[np.ndarray, " V"]]]:
     as_bytes = bool((np.abs(scaled - whole) < 1e-6).all() and (whole >= 0).all() and (whole <= 255).all())
     colors = whole.astype(np.uint8) if as_bytes else np.asarray(mesh.colors, np.float64)
     return list(zip(("red", "green", "blue", "alpha"), colors.T, strict=False))
-
-
-def _uv_of_vertices(mesh: Mesh) -> Float[np.ndarray, "V 2"] | None:
-    """One texture coordinate per vertex, zero for vertices of no face; None where a vertex has several."""
-    if mesh.uv is None or mesh.uv_faces is None:
-        return None
-    uv = np.zeros((mesh.n_vertices, 2))
-    uv[mesh.faces] = mesh.uv[mesh.uv_faces]
-    return uv if (uv[mesh.faces] == mesh.uv[mesh.uv_faces]).all() else None
 
 
 def _faces(mesh: Mesh, order: str, *, per_corner_uv: bool) -> tuple[list[str], bytes]:

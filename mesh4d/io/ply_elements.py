@@ -55,7 +55,7 @@ class Header:
     """Bytes of the header; the rows start there."""
 
 
-Columns = dict[str, Float[np.ndarray, " rows"] | ListColumn]
+Columns = dict[str, Float[np.ndarray, "..."] | ListColumn]
 
 
 def read_header(data: bytes, source: str) -> Header:

@@ -79,3 +79,12 @@ def polygon_corners(
     keep[first] = True
     sizes = np.diff(np.append(first, len(triangles))) + 2
     return triangles[keep], sizes
+
+
+def uv_of_vertices(mesh: Mesh) -> Float[np.ndarray, "V 2"] | None:
+    """One texture coordinate per vertex, zero for vertices of no face; None where a vertex has several."""
+    if mesh.uv is None or mesh.uv_faces is None:
+        return None
+    uv = np.zeros((mesh.n_vertices, 2))
+    uv[mesh.faces] = mesh.uv[mesh.uv_faces]
+    return uv if (uv[mesh.faces] == mesh.uv[mesh.uv_faces]).all() else None

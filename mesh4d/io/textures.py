@@ -27,7 +27,17 @@ def decode_texture(content: bytes, source: str) -> UInt8[np.ndarray, "H W C"] | 
     """The picture in `content` as RGB or RGBA, row 0 at the top; None (and a warning) when it cannot be read."""
     from PIL import Image
 
-    broken = (OSError, SyntaxError, ValueError, TypeError, IndexError, OverflowError, EOFError, struct.error, zlib.error)
+    broken = (
+        OSError,
+        SyntaxError,
+        ValueError,
+        TypeError,
+        IndexError,
+        OverflowError,
+        EOFError,
+        struct.error,
+        zlib.error,
+    )
     try:
         with Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "BMP", "TGA", "TIFF", "WEBP")) as picture:
             if 4 * picture.width * picture.height > expansion_limit(len(content)):

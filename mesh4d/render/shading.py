@@ -87,27 +87,24 @@ def fill_channels(
         centre_distance: depth that counts as 0.
         radius: depth that counts as 1 beyond it.
     """
-    # Flat pixel numbers: several times faster here than a boolean mask over strided bands.
+    # Seen pixels are listed and written back row by row: several times faster than masks over strided bands.
     pixels = np.flatnonzero(raster.triangle_ids >= 0)
     triangles, weights = raster.triangle_ids.reshape(-1)[pixels], raster.barycentric.reshape(-1, 3)[pixels]
-    rows = picture.reshape(-1, picture.shape[-1])
+    columns = []
     normals = None
     if "normal" in channels or "shaded" in channels:
         normals = _camera_normals(scene, triangles, weights, camera)
-    first = 0
     for name in channels:
-        bands = slice(first, first + len(CHANNEL_BANDS[name]))
-        first = bands.stop
-        rows[:, bands] = BACKGROUND[name]
         if name == "depth":
-            rows[pixels, first - 1] = (raster.depth.reshape(-1)[pixels] - centre_distance) / radius
+            columns.append((raster.depth.reshape(-1)[pixels, None] - centre_distance) / radius)
         elif name == "mask":
-            rows[pixels, first - 1] = 1.0
+            columns.append(np.ones((len(pixels), 1), np.float32))
         elif name == "normal":
-            rows[pixels, bands] = normals
+            columns.append(normals)
         elif normals is not None:
-            albedo, gloss = surface_colors(scene, triangles, weights)
-            rows[pixels, bands] = to_srgb(lit(normals, albedo, gloss))
+            columns.append(to_srgb(lit(normals, *surface_colors(scene, triangles, weights))))
+    picture[...] = np.concatenate([np.full(len(CHANNEL_BANDS[name]), BACKGROUND[name]) for name in channels])
+    picture.reshape(-1, picture.shape[-1])[pixels] = np.concatenate(columns, axis=1)
 
 
 def surface_colors(
@@ -115,13 +112,13 @@ def surface_colors(
 ) -> tuple[Float[np.ndarray, "P 3"], Float[np.ndarray, " P"]]:
     """Linear colour and gloss at points of the surface."""
     surface = scene.surface
-    gloss = surface.face_gloss[triangles].astype(np.float32)
+    gloss = surface.face_gloss[triangles]
     if surface.texture is not None and surface.uv is not None and surface.uv_faces is not None:
         uv = _interpolate(surface.uv.astype(np.float64), surface.uv_faces, triangles, weights)
         return sample_texture(surface.texture, uv).astype(np.float32), gloss
     if surface.vertex_colors is not None:
         return _interpolate(surface.vertex_colors, scene.faces, triangles, weights), gloss
-    return surface.face_colors[triangles].astype(np.float32), gloss
+    return surface.face_colors[triangles], gloss
 
 
 def lit(

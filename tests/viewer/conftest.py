@@ -1,8 +1,9 @@
-"""A head-like rig as a GLB, written by the plainest code that makes the layout: an independent witness for the reader."""
+"""A small rig as a GLB, written by the plainest code that makes the layout: an independent witness for the reader."""
 
 import json
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,9 +90,7 @@ def glb_bytes(rig: TinyRig, colors: dict[str, list[float]] | None = None) -> byt
         "accessors": accessors,
         "bufferViews": views,
         "buffers": [{"byteLength": len(binary)}],
-        "animations": [
-            {"samplers": [sampler], "channels": [{"sampler": 0, "target": {"node": 0, "path": "weights"}}]}
-        ],
+        "animations": [{"samplers": [sampler], "channels": [{"sampler": 0, "target": {"node": 0, "path": "weights"}}]}],
     }
     return pack(document, bytes(binary))
 
@@ -119,12 +118,12 @@ def sphere_rig() -> TinyRig:
     faces = np.concatenate(
         [np.stack([a, a + sectors, b], -1).reshape(-1, 3), np.stack([b, a + sectors, b + sectors], -1).reshape(-1, 3)]
     )
-    top = np.clip(directions[:, 1] - 0.5, 0, None)[:, None] * [0.0, 30.0, 0.0]
-    sides = np.clip(directions[:, 2] - 0.5, 0, None)[:, None] * np.sign(directions[:, :1]) * [25.0, 8.0, 0.0]
+    top = np.clip(directions[:, 1] - 0.5, 0, None)[:, None] * [5.0, 30.0, -12.0]
+    sides = np.clip(directions[:, 2] - 0.5, 0, None)[:, None] * np.sign(directions[:, :1]) * [25.0, 8.0, 6.0]
     half = len(faces) // 2
     return TinyRig(
         vertices=100.0 * directions,
-        deltas=np.stack([top, sides + [0.0, 0.0, 0.0]]),
+        deltas=np.stack([top, sides]),
         names=("AU1", "AU12"),
         parts={"skin": faces[:half], "teeth": faces[half:]},
         times=np.array([0.0, 0.5, 1.0]),
@@ -140,6 +139,22 @@ def rig() -> TinyRig:
 @pytest.fixture
 def rig_glb(rig: TinyRig) -> bytes:
     return glb_bytes(rig)
+
+
+@pytest.fixture
+def pack_glb():
+    """The container writer, for documents that a test makes itself."""
+    return pack
+
+
+@pytest.fixture
+def client_stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A built client that is two short files, with the sequences that could end their elements."""
+    folder = tmp_path / "static"
+    folder.mkdir()
+    (folder / "viewer.js").write_text("const s = '</script><!--';\n", encoding="utf-8")
+    (folder / "viewer.css").write_text("body { color: red; } /* </style> */\n", encoding="utf-8")
+    monkeypatch.setattr("viewer.page.STATIC_FOLDER", folder)
 
 
 @pytest.fixture

@@ -8,6 +8,12 @@ export default defineConfig({
     outDir: "../static",
     emptyOutDir: true,
     cssCodeSplit: false,
-    lib: { entry: "src/main.ts", name: "Mesh4DViewer", formats: ["iife"], fileName: () => "viewer.js", cssFileName: "viewer" },
+    lib: {
+      entry: "src/main.ts",
+      name: "Mesh4DViewer",
+      formats: ["iife"],
+      fileName: () => "viewer.js",
+      cssFileName: "viewer",
+    },
   },
 });

@@ -45,12 +45,14 @@ export class App {
       },
     });
     const { clip } = rig;
-    this.timeline = clip && new Timeline(clip.duration, (time) => {
-      this.panel.forgetEmotion();
-      this.weights.fill(0);
-      clip.sample(time, this.weights);
-      this.show();
-    });
+    this.timeline =
+      clip &&
+      new Timeline(clip.duration, (time) => {
+        this.panel.forgetEmotion();
+        this.weights.fill(0);
+        clip.sample(time, this.weights);
+        this.show();
+      });
     const view = element("main", { class: "stage", "aria-label": "Head" });
     const column = element("div", { class: "column" }, view);
     if (this.timeline !== null) column.append(this.timeline.root);
@@ -79,7 +81,9 @@ export class App {
 
 /** One-sided forms of the rig's units that presets or opening weights ask for. */
 function presetSides(source: Source, targets: readonly Target[], positions: Float32Array): Target[] {
-  const asked = [source.metadata.weights, ...source.metadata.emotions.map((emotion) => emotion.units)].flatMap(Object.keys);
+  const asked = [source.metadata.weights, ...source.metadata.emotions.map((emotion) => emotion.units)].flatMap(
+    Object.keys,
+  );
   const missing = [...new Set(asked)].filter((name) => targets.every((target) => target.name !== name));
   return missing.flatMap((name) => sidedTarget(name, targets, positions) ?? []);
 }

@@ -17,7 +17,9 @@ export class Clip {
   ) {
     const rows = times.length * (interpolation === "CUBICSPLINE" ? 3 : 1);
     if (times.length === 0 || values.length !== rows * columns.length) {
-      throw new Error(`an animation of ${times.length} times and ${columns.length} targets has ${values.length} weights`);
+      throw new Error(
+        `an animation of ${times.length} times and ${columns.length} targets has ${values.length} weights`,
+      );
     }
     this.duration = times[times.length - 1];
   }

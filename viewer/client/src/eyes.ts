@@ -28,7 +28,10 @@ export function irisDirections(rig: Rig, material: number): Float32Array | null 
     for (const vertex of ball) {
       const offset = sphere.center.map((center, axis) => rig.positions[3 * vertex + axis] - center);
       if (Math.abs(Math.hypot(...offset) / sphere.radius - 1) > ROUNDNESS) return null;
-      directions.set(offset.map((part) => part / sphere.radius), 3 * vertex);
+      directions.set(
+        offset.map((part) => part / sphere.radius),
+        3 * vertex,
+      );
     }
   }
   return directions;
@@ -37,7 +40,9 @@ export function irisDirections(rig: Rig, material: number): Float32Array | null 
 /** Least-squares sphere: |p|^2 = 2 c.p + (r^2 - |c|^2) is linear in c and the last term. */
 function fitSphere(positions: Float32Array, ball: number[]): { center: number[]; radius: number } | null {
   if (ball.length < 12) return null;
-  const mean = [0, 1, 2].map((axis) => ball.reduce((sum, vertex) => sum + positions[3 * vertex + axis], 0) / ball.length);
+  const mean = [0, 1, 2].map(
+    (axis) => ball.reduce((sum, vertex) => sum + positions[3 * vertex + axis], 0) / ball.length,
+  );
   const normal = Array.from({ length: 4 }, () => new Array<number>(5).fill(0));
   for (const vertex of ball) {
     const point = mean.map((center, axis) => positions[3 * vertex + axis] - center);
@@ -53,7 +58,9 @@ function fitSphere(positions: Float32Array, ball: number[]): { center: number[];
 /** Gauss-Jordan with row pivots on an augmented matrix. */
 function solve(rows: number[][]): number[] | null {
   for (let column = 0; column < rows.length; column++) {
-    const pivot = rows.slice(column).reduce((best, row) => (Math.abs(row[column]) > Math.abs(best[column]) ? row : best));
+    const pivot = rows
+      .slice(column)
+      .reduce((best, row) => (Math.abs(row[column]) > Math.abs(best[column]) ? row : best));
     if (Math.abs(pivot[column]) < 1e-20) return null;
     rows[rows.indexOf(pivot)] = rows[column];
     rows[column] = pivot.map((entry) => entry / pivot[column]);
@@ -82,10 +89,11 @@ const IRIS_SHADER = `
 vec3 eyeDirection = normalize(vEyeDirection);
 float irisDistance = eyeDirection.z > 0.0 ? length(eyeDirection.xy) / ${IRIS_RADIUS.toFixed(3)} : 9.0;
 float irisAngle = atan(eyeDirection.y, eyeDirection.x);
-float fibres = 0.5 + 0.25 * sin(irisAngle * 23.0 + 3.0 * irisDistance) + 0.25 * sin(irisAngle * 41.0 - 5.0 * irisDistance);
-vec3 irisColor = mix(vec3(0.10, 0.17, 0.22), vec3(0.28, 0.40, 0.44), fibres * smoothstep(1.0, 0.35, irisDistance));
+float fibres = 0.5 + 0.25 * sin(irisAngle * 23.0 + 3.0 * irisDistance);
+fibres += 0.25 * sin(irisAngle * 41.0 - 5.0 * irisDistance);
+vec3 irisColor = mix(vec3(0.10, 0.17, 0.22), vec3(0.28, 0.40, 0.44), fibres * (1.0 - smoothstep(0.35, 1.0, irisDistance)));
 irisColor *= 1.0 - 0.75 * smoothstep(0.78, 1.0, irisDistance);
-float pupil = smoothstep(${(PUPIL_RADIUS / IRIS_RADIUS).toFixed(3)} + 0.05, ${(PUPIL_RADIUS / IRIS_RADIUS).toFixed(3)} - 0.05, irisDistance);
-irisColor = mix(irisColor, vec3(0.006), pupil);
-diffuseColor.rgb = mix(diffuseColor.rgb, irisColor, smoothstep(1.06, 0.96, irisDistance));
+float pupilRadius = ${(PUPIL_RADIUS / IRIS_RADIUS).toFixed(3)};
+irisColor = mix(irisColor, vec3(0.006), 1.0 - smoothstep(pupilRadius - 0.05, pupilRadius + 0.05, irisDistance));
+diffuseColor.rgb = mix(diffuseColor.rgb, irisColor, 1.0 - smoothstep(0.96, 1.06, irisDistance));
 `;

@@ -100,7 +100,7 @@ export class Glb {
     if (view.getUint32(4, true) !== 2) throw new GlbError(`glTF version ${view.getUint32(4, true)}; expected 2`);
     let json: GltfJson | null = null;
     let binary = new Uint8Array(0);
-    for (let offset = 12; offset + 8 <= bytes.byteLength; ) {
+    for (let offset = 12; offset + 8 <= bytes.byteLength;) {
       const length = view.getUint32(offset, true);
       const kind = view.getUint32(offset + 4, true);
       if (offset + 8 + length > bytes.byteLength) throw new GlbError(`chunk at byte ${offset} ends outside the file`);
@@ -169,7 +169,9 @@ export class Glb {
   }
 
   private boundedCount(accessor: AccessorJson): number {
-    const limit = Math.max(...(this.json.accessors ?? []).map((other) => (other.bufferView === undefined ? 0 : other.count)));
+    const limit = Math.max(
+      ...(this.json.accessors ?? []).map((other) => (other.bufferView === undefined ? 0 : other.count)),
+    );
     if (!(accessor.count <= limit)) throw new GlbError(`a sparse accessor claims ${accessor.count} rows`);
     return accessor.count;
   }
@@ -196,7 +198,11 @@ export class Glb {
     if (component === undefined) throw new GlbError(`unknown component type ${layout.componentType}`);
     const range = this.viewRange(viewIndex);
     const stride = range.stride || component.bytes * width;
-    if (!(count >= 0 && byteOffset >= 0 && byteOffset + (count - 1) * stride + component.bytes * width <= range.length)) {
+    if (!(
+      count >= 0 &&
+      byteOffset >= 0 &&
+      byteOffset + (count - 1) * stride + component.bytes * width <= range.length
+    )) {
       throw new GlbError(`${count} rows do not fit into buffer view ${viewIndex}`);
     }
     const view = new DataView(this.binary.buffer, this.binary.byteOffset + range.start, range.length);

@@ -3,7 +3,9 @@
 export const LETTERS = ["A", "B", "C", "D", "E"] as const;
 const WORDS = ["trace", "slight", "marked", "severe", "maximum"] as const;
 
+/** Index of the letter; -1 for weights that read 0.00. */
 function band(weight: number): number {
+  if (weight < 0.005) return -1;
   return Math.min(Math.ceil(weight * 5 - 1e-6), 5) - 1;
 }
 

@@ -17,7 +17,7 @@ async function start(host: HTMLElement): Promise<void> {
   state["viewer"] = "loading";
   try {
     app = new App(host, await loadSource());
-    requestAnimationFrame(() => requestAnimationFrame(() => (state["viewer"] = "ready")));
+    state["viewer"] = "ready";
   } catch (error) {
     // Whatever went wrong, the reader must see it in the page: there is no other place.
     const message = document.createElement("p");

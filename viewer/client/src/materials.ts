@@ -1,13 +1,26 @@
 // Materials of the drawn surface from those of the GLB; eyeballs without a picture of their own get an iris.
 
 import {
-  BufferAttribute, DoubleSide, FrontSide, Material as ThreeMaterial, MeshStandardMaterial, SRGBColorSpace, Texture,
+  BackSide,
+  BufferAttribute,
+  DoubleSide,
+  FrontSide,
+  Material as ThreeMaterial,
+  MeshStandardMaterial,
+  SRGBColorSpace,
+  Texture,
 } from "three";
 import { IRIS_ATTRIBUTE, irisDirections, paintIris } from "./eyes";
 import type { Group, Material, Rig } from "./rig";
 
 const PLAIN: Material = {
-  name: "plain", color: [0.62, 0.6, 0.58, 1], roughness: 0.6, metallic: 0, doubleSided: true, transparent: false, image: null,
+  name: "plain",
+  color: [0.62, 0.6, 0.58, 1],
+  roughness: 0.6,
+  metallic: 0,
+  doubleSided: true,
+  transparent: false,
+  image: null,
 };
 
 export interface Look {
@@ -22,7 +35,9 @@ export function lookOf(rig: Rig, redraw: () => void): Look {
   if (rig.uv !== null) attributes["uv"] = new BufferAttribute(rig.uv, 2);
   if (rig.colors !== null) attributes["color"] = new BufferAttribute(rig.colors, 4);
   const materials = [...rig.materials, PLAIN].map((material) => standard(material, rig, redraw));
-  const eyes = rig.materials.findIndex((material) => /eye/i.test(material.name) && !/lash|brow|lid/i.test(material.name));
+  const eyes = rig.materials.findIndex(
+    (material) => /eye/i.test(material.name) && !/lash|brow|lid/i.test(material.name),
+  );
   if (eyes >= 0 && rig.materials[eyes].image === null && rig.colors === null) {
     const directions = irisDirections(rig, eyes);
     if (directions !== null) {
@@ -30,7 +45,10 @@ export function lookOf(rig: Rig, redraw: () => void): Look {
       paintIris(materials[eyes]);
     }
   }
-  const groups = rig.groups.map((group) => ({ ...group, material: group.material in rig.materials ? group.material : rig.materials.length }));
+  const groups = rig.groups.map((group) => ({
+    ...group,
+    material: group.material in rig.materials ? group.material : rig.materials.length,
+  }));
   return { materials, attributes, groups };
 }
 
@@ -44,6 +62,7 @@ function standard(material: Material, rig: Rig, redraw: () => void): MeshStandar
     roughness: material.roughness,
     metalness: material.metallic,
     side: material.doubleSided ? DoubleSide : FrontSide,
+    shadowSide: BackSide, // front faces in the shadow map would speckle the silhouette
     transparent: material.transparent,
     opacity: material.transparent ? alpha : 1,
     vertexColors: rig.colors !== null,

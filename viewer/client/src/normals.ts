@@ -32,7 +32,12 @@ export class VertexNormals {
     }
     this.normals = new Float32Array(positions.length);
     this.fixedSums = new Float32Array(positions.length);
-    addTriangles(positions, Uint32Array.from(fixed), Uint32Array.from(fixed, (id) => owners[id]), this.fixedSums);
+    addTriangles(
+      positions,
+      Uint32Array.from(fixed),
+      Uint32Array.from(fixed, (id) => owners[id]),
+      this.fixedSums,
+    );
     this.sums = this.fixedSums.slice();
     this.movingCorners = Uint32Array.from(moving);
     this.movingOwners = this.movingCorners.map((id) => owners[id]);
@@ -64,7 +69,8 @@ function weldedOwners(positions: Float32Array, hints: Float32Array | null): Uint
   const first = new Map<string, number>();
   return Uint32Array.from({ length: positions.length / 3 }, (_, vertex) => {
     const place = Array.from(positions.subarray(3 * vertex, 3 * vertex + 3));
-    const facing = hints === null ? [] : Array.from(hints.subarray(3 * vertex, 3 * vertex + 3), (x) => Math.round(x * 50));
+    const facing =
+      hints === null ? [] : Array.from(hints.subarray(3 * vertex, 3 * vertex + 3), (x) => Math.round(x * 50));
     const key = [...place, ...facing].join(" ");
     const owner = first.get(key) ?? vertex;
     first.set(key, owner);

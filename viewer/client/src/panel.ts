@@ -6,7 +6,8 @@ import type { EmotionPreset, UnitInfo, ViewerMetadata } from "./messages";
 import { UnitRow } from "./unit_row";
 
 const OTHER_GROUP = "Other shapes";
-const HINT = "Double-click a slider, or press Delete on it, to zero it. Letters are FACS intensities, A trace to E maximum.";
+const HINT =
+  "Double-click a slider, or press Delete on it, to zero it. Letters are FACS intensities, A trace to E maximum.";
 
 export interface PanelEvents {
   weightChanged(index: number, weight: number): void;
@@ -32,14 +33,19 @@ export class Panel {
     const head = element("header", {}, element("h1", {}, metadata.title));
     this.root = element("aside", { class: "panel", "aria-label": "Controls" }, head);
     if (names.length === 0) {
-      this.root.append(element("p", { class: "empty" }, "This file has no morph targets, so there is nothing to move."));
+      this.root.append(
+        element("p", { class: "empty" }, "This file has no morph targets, so there is nothing to move."),
+      );
       return;
     }
-    const usable = metadata.emotions.filter((emotion) => Object.keys(emotion.units).some((unit) => names.includes(unit)));
+    const usable = metadata.emotions.filter((emotion) =>
+      Object.keys(emotion.units).some((unit) => names.includes(unit)),
+    );
     if (usable.length > 0) this.root.append(this.emotions(usable));
     this.root.append(this.tools());
     const scroll = element("div", { class: "units" });
-    for (const [group, indices] of groupsOf(metadata, names)) scroll.append(this.group(group, indices, names, firstSided));
+    for (const [group, indices] of groupsOf(metadata, names))
+      scroll.append(this.group(group, indices, names, firstSided));
     this.root.append(scroll, this.detail);
   }
 
@@ -86,9 +92,18 @@ export class Panel {
   }
 
   private tools(): HTMLElement {
-    const search = element("input", { type: "search", placeholder: "Find a unit or muscle", "aria-label": "Find a unit or muscle" });
+    const search = element("input", {
+      type: "search",
+      placeholder: "Find a unit or muscle",
+      "aria-label": "Find a unit or muscle",
+    });
     search.addEventListener("input", () => this.filter(search.value));
-    return element("div", { class: "tools" }, search, button("Reset", { class: "reset" }, () => this.events.reset()));
+    return element(
+      "div",
+      { class: "tools" },
+      search,
+      button("Reset", { class: "reset" }, () => this.events.reset()),
+    );
   }
 
   private group(name: string, indices: readonly number[], names: readonly string[], firstSided: number): HTMLElement {
@@ -97,7 +112,12 @@ export class Panel {
     const section = element(
       "section",
       { "aria-labelledby": id },
-      element("div", { class: "heading" }, element("h2", { id }, name), element("div", { class: "letters", "aria-hidden": "true" }, ...letters)),
+      element(
+        "div",
+        { class: "heading" },
+        element("h2", { id }, name),
+        element("div", { class: "letters", "aria-hidden": "true" }, ...letters),
+      ),
     );
     const rows = indices.map((index) => {
       const info = infoOf(this.metadata, names[index], name);
@@ -118,7 +138,10 @@ export class Panel {
   }
 
   private filter(query: string): void {
-    const words = query.toLowerCase().split(/\s+/).filter((word) => word !== "");
+    const words = query
+      .toLowerCase()
+      .split(/\s+/)
+      .filter((word) => word !== "");
     for (const { section, rows } of this.groups) {
       for (const row of rows) row.root.classList.toggle("filtered", !row.matches(words));
       section.hidden = rows.every((row) => row.root.classList.contains("filtered"));
@@ -142,6 +165,7 @@ function infoOf(metadata: ViewerMetadata, name: string, group: string): UnitInfo
   const unit = metadata.units.find((each) => each.name === name);
   if (unit !== undefined) return unit;
   const whole = metadata.units.find((each) => each.name === name.slice(0, -1));
-  if (whole !== undefined) return { ...whole, name, facs_name: `${whole.facs_name}, ${name.endsWith("L") ? "left" : "right"}` };
+  if (whole !== undefined)
+    return { ...whole, name, facs_name: `${whole.facs_name}, ${name.endsWith("L") ? "left" : "right"}` };
   return { name, facs_name: "", muscle: "", group, description: "" };
 }

@@ -1,7 +1,15 @@
 // Turns a GLB into one surface: all primitives in one vertex array, morph targets as sparse offsets, one clip.
 
 import { Clip } from "./clip";
-import { Glb, GlbError, type AnimationJson, type Matrix, type MeshJson, type NodeJson, type PrimitiveJson } from "./glb";
+import {
+  Glb,
+  GlbError,
+  type AnimationJson,
+  type Matrix,
+  type MeshJson,
+  type NodeJson,
+  type PrimitiveJson,
+} from "./glb";
 import { IDENTITY, multiply, nodeMatrix, transformRows } from "./transforms";
 
 /** One morph target: offsets of the vertices it moves. */
@@ -84,7 +92,11 @@ export function readRig(bytes: ArrayBuffer): Rig {
     ...merged,
     materials: readMaterials(glb),
     targets,
-    clip: readClip(glb, namesOfNode, targets.map((target) => target.name)),
+    clip: readClip(
+      glb,
+      namesOfNode,
+      targets.map((target) => target.name),
+    ),
   };
 }
 
@@ -100,7 +112,9 @@ function drawnNodes(glb: Glb): { node: number; matrix: Matrix }[] {
     if (node.mesh !== undefined) found.push({ node: index, matrix });
     for (const child of node.children ?? []) visit(child, matrix);
   };
-  const roots = glb.json.scenes?.[glb.json.scene ?? 0]?.nodes ?? nodes.map((_, index) => index).filter((index) => nodes[index].mesh !== undefined);
+  const roots =
+    glb.json.scenes?.[glb.json.scene ?? 0]?.nodes ??
+    nodes.map((_, index) => index).filter((index) => nodes[index].mesh !== undefined);
   for (const root of roots) visit(root, IDENTITY);
   return found;
 }
@@ -144,18 +158,28 @@ function readBlock(glb: Glb, primitives: PrimitiveJson[], names: string[], matri
       const { vertices, offsets } = sparseOffsets(glb, accessor);
       return [{ name: names[index], vertices, offsets: transformRows(offsets, matrix, 0) }];
     }),
-    triangles: primitives.map((primitive) => ({ indices: triangleIndices(glb, primitive, count), material: primitive.material ?? -1 })),
+    triangles: primitives.map((primitive) => ({
+      indices: triangleIndices(glb, primitive, count),
+      material: primitive.material ?? -1,
+    })),
   };
 }
 
 function triangleIndices(glb: Glb, primitive: PrimitiveJson, count: number): Uint32Array {
-  const indices = primitive.indices === undefined ? Uint32Array.from({ length: count }, (_, index) => index) : glb.indices(primitive.indices);
+  const indices =
+    primitive.indices === undefined
+      ? Uint32Array.from({ length: count }, (_, index) => index)
+      : glb.indices(primitive.indices);
   if (indices.some((index) => index >= count)) throw new GlbError("a triangle names a vertex that does not exist");
   return indices.subarray(0, indices.length - (indices.length % 3));
 }
 
 function sparseOffsets(glb: Glb, accessor: number): { vertices: Uint32Array; offsets: Float32Array } {
-  const entries = glb.accessor(accessor).bufferView === undefined ? glb.sparseEntries(accessor) : null;
+  const { bufferView, sparse } = glb.accessor(accessor);
+  // glTF reads an accessor without any data as zeros: a target that moves nothing.
+  if (bufferView === undefined && sparse === undefined)
+    return { vertices: new Uint32Array(0), offsets: new Float32Array(0) };
+  const entries = bufferView === undefined ? glb.sparseEntries(accessor) : null;
   if (entries !== null) return { vertices: entries.rows, offsets: entries.values };
   const dense = glb.numbers(accessor);
   const moved: number[] = [];
@@ -169,7 +193,9 @@ function sparseOffsets(glb: Glb, accessor: number): { vertices: Uint32Array; off
 
 function fourChannels(colors: Float32Array | null, count: number): Float32Array | null {
   if (colors === null || colors.length === 4 * count) return colors;
-  return Float32Array.from({ length: 4 * count }, (_, index) => (index % 4 === 3 ? 1 : colors[3 * (index >> 2) + (index % 4)]));
+  return Float32Array.from({ length: 4 * count }, (_, index) =>
+    index % 4 === 3 ? 1 : colors[3 * (index >> 2) + (index % 4)],
+  );
 }
 
 function joinTargets(blocks: Block[]): Target[] {
@@ -206,7 +232,12 @@ function mergeTriangles(blocks: Block[]): { indices: Uint32Array; groups: Group[
   return { indices, groups };
 }
 
-function joinRows(blocks: Block[], rows: number, width: number, pick: (block: Block) => Float32Array | null): Float32Array | null {
+function joinRows(
+  blocks: Block[],
+  rows: number,
+  width: number,
+  pick: (block: Block) => Float32Array | null,
+): Float32Array | null {
   if (blocks.every((block) => pick(block) === null)) return null;
   const joined = new Float32Array(rows * width).fill(width === 4 ? 1 : 0);
   for (const block of blocks) joined.set(pick(block) ?? [], block.first * width);
@@ -226,7 +257,10 @@ function readMaterials(glb: Glb): Material[] {
       metallic: surface.metallicFactor ?? 1,
       doubleSided: material.doubleSided ?? false,
       transparent: material.alphaMode === "BLEND",
-      image: image?.bufferView === undefined ? null : { bytes: glb.viewBytes(image.bufferView), mime: image.mimeType ?? "image/png" },
+      image:
+        image?.bufferView === undefined
+          ? null
+          : { bytes: glb.viewBytes(image.bufferView), mime: image.mimeType ?? "image/png" },
     };
   });
 }
@@ -240,7 +274,12 @@ function readClip(glb: Glb, namesOfNode: Map<number, string[]>, names: string[])
       const sampler = animation.samplers[channel.sampler];
       const times = glb.numbers(sampler.input);
       const values = glb.numbers(sampler.output);
-      return new Clip(times, values, columns.map((name) => names.indexOf(name)), sampler.interpolation ?? "LINEAR");
+      return new Clip(
+        times,
+        values,
+        columns.map((name) => names.indexOf(name)),
+        sampler.interpolation ?? "LINEAR",
+      );
     }
   }
   return null;

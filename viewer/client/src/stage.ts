@@ -1,8 +1,19 @@
 // The drawn scene: lights, camera, one mesh. It draws only when something changed.
 
 import {
-  BufferAttribute, BufferGeometry, DirectionalLight, HemisphereLight, Material as ThreeMaterial, Mesh, NeutralToneMapping,
-  PCFShadowMap, PerspectiveCamera, PMREMGenerator, Scene, Vector3, WebGLRenderer,
+  BufferAttribute,
+  BufferGeometry,
+  DirectionalLight,
+  HemisphereLight,
+  Material as ThreeMaterial,
+  Mesh,
+  NeutralToneMapping,
+  PCFShadowMap,
+  PerspectiveCamera,
+  PMREMGenerator,
+  Scene,
+  Vector3,
+  WebGLRenderer,
 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import { RoomEnvironment } from "three/addons/environments/RoomEnvironment.js";
@@ -15,7 +26,7 @@ export class Stage {
   private readonly scene = new Scene();
   private readonly camera = new PerspectiveCamera(FIELD_OF_VIEW, 1, 0.01, 100);
   private readonly controls: OrbitControls;
-  private readonly key = new DirectionalLight(0xfff3e6, 2.3);
+  private readonly key = new DirectionalLight(0xfff3e6, 1.9);
   private readonly geometry = new BufferGeometry();
   private readonly center = new Vector3();
   private radius = 1;
@@ -29,11 +40,15 @@ export class Stage {
     this.canvas = this.renderer.domElement;
     this.canvas.tabIndex = 0;
     this.canvas.setAttribute("role", "img");
-    this.canvas.setAttribute("aria-label", "Head in 3D. Arrow keys turn it, plus and minus zoom, Home faces the front.");
+    this.canvas.setAttribute(
+      "aria-label",
+      "Head in 3D. Arrow keys turn it, plus and minus zoom, Home faces the front.",
+    );
     host.append(this.canvas);
     this.controls = new OrbitControls(this.camera, this.canvas);
     this.controls.enablePan = true;
     this.controls.addEventListener("change", () => this.draw());
+    this.leaveScrollingToFrame();
     this.canvas.addEventListener("keydown", (event) => this.onKey(event));
     new ResizeObserver(() => this.resize()).observe(host);
   }
@@ -62,8 +77,8 @@ export class Stage {
     mesh.frustumCulled = false;
     this.scene.add(mesh);
     this.light();
-    this.faceFront();
     this.resize();
+    this.faceFront();
   }
 
   surfaceMoved(): void {
@@ -82,12 +97,20 @@ export class Stage {
     });
   }
 
+  /** Inside a report the wheel scrolls the report; it zooms only once the reader clicked into the head. */
+  private leaveScrollingToFrame(): void {
+    if (window.self === window.top) return;
+    this.controls.enableZoom = false;
+    this.canvas.addEventListener("focus", () => (this.controls.enableZoom = true));
+    this.canvas.addEventListener("blur", () => (this.controls.enableZoom = false));
+  }
+
   private light(): void {
     const { center, radius, scene } = this;
     const room = new PMREMGenerator(this.renderer).fromScene(new RoomEnvironment(), 0.04);
     scene.environment = room.texture;
     scene.environmentIntensity = 0.32;
-    scene.add(new HemisphereLight(0xf4f7ff, 0x8a7a70, 0.85));
+    scene.add(new HemisphereLight(0xf4f7ff, 0x8a7a70, 0.7));
     const place = (lamp: DirectionalLight, x: number, y: number, z: number): void => {
       lamp.position.copy(center).addScaledVector(new Vector3(x, y, z).normalize(), 3 * radius);
       lamp.target.position.copy(center);
@@ -101,26 +124,37 @@ export class Stage {
     shadow.mapSize.set(1024, 1024);
     shadow.radius = 3;
     shadow.normalBias = radius * 0.012;
-    Object.assign(shadow.camera, { left: -radius, right: radius, top: radius, bottom: -radius, near: radius, far: 5 * radius });
+    Object.assign(shadow.camera, {
+      left: -radius,
+      right: radius,
+      top: radius,
+      bottom: -radius,
+      near: radius,
+      far: 5 * radius,
+    });
   }
 
   private faceFront(): void {
-    const height = this.geometry.boundingBox!.getSize(new Vector3());
-    const half = Math.max(height.y, height.x) / 2;
-    const distance = (half / Math.tan((FIELD_OF_VIEW * Math.PI) / 360)) * 1.12 + height.z / 2;
+    const size = this.geometry.boundingBox!.getSize(new Vector3());
+    const half = Math.max(size.y, size.x / this.camera.aspect) / 2;
+    const distance = (half / Math.tan((FIELD_OF_VIEW * Math.PI) / 360)) * 1.12 + size.z / 2;
     this.camera.position.copy(this.center).add(new Vector3(0, 0, distance));
     this.camera.near = this.radius / 50;
     this.camera.far = this.radius * 60;
+    this.camera.updateProjectionMatrix();
     this.controls.target.copy(this.center);
     this.controls.minDistance = this.radius * 0.6;
     this.controls.maxDistance = this.radius * 20;
     this.controls.update();
-    this.draw();
+    this.renderer.render(this.scene, this.camera);
   }
 
   private onKey(event: KeyboardEvent): void {
     const turns: Record<string, [number, number]> = {
-      ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1],
+      ArrowLeft: [-0.1, 0],
+      ArrowRight: [0.1, 0],
+      ArrowUp: [0, -0.1],
+      ArrowDown: [0, 0.1],
     };
     const zooms: Record<string, number> = { "+": 0.9, "=": 0.9, "-": 1 / 0.9 };
     const arm = this.camera.position.clone().sub(this.controls.target);

@@ -22,13 +22,24 @@ export class Timeline {
       this.seek(Number(this.scrubber.value));
     });
     this.scrubber.addEventListener("keydown", (event) => {
-      const steps: Record<string, number> = { ArrowLeft: -1 / 30, ArrowDown: -1 / 30, ArrowRight: 1 / 30, ArrowUp: 1 / 30 };
+      const steps: Record<string, number> = {
+        ArrowLeft: -1 / 30,
+        ArrowDown: -1 / 30,
+        ArrowRight: 1 / 30,
+        ArrowUp: 1 / 30,
+      };
       if (!(event.key in steps)) return;
       event.preventDefault();
       this.pause();
       this.seek(this.time + steps[event.key]);
     });
-    this.root = element("div", { class: "timeline", role: "group", "aria-label": "Animation" }, this.play, this.scrubber, this.clock);
+    this.root = element(
+      "div",
+      { class: "timeline", role: "group", "aria-label": "Animation" },
+      this.play,
+      this.scrubber,
+      this.clock,
+    );
     this.showState();
     this.showTime();
   }

@@ -4,6 +4,9 @@ import { element, range, setRange } from "./elements";
 import { letterOf, spokenIntensity } from "./intensity";
 import type { UnitInfo } from "./messages";
 
+/** Weights below this read 0.00. */
+const VISIBLE = 0.005;
+
 export interface RowEvents {
   changed(index: number, weight: number): void;
   /** The pointer or the keyboard came to a row. */
@@ -14,6 +17,7 @@ export class UnitRow {
   readonly root: HTMLElement;
   private readonly slider: HTMLInputElement;
   private readonly value: HTMLElement;
+  private shown = Number.NaN;
 
   /**
    * @param index of the rig's target.
@@ -31,7 +35,13 @@ export class UnitRow {
     this.root = element(
       "div",
       { class: "unit" },
-      element("label", { for: id }, element("strong", {}, info.name), " ", element("span", { class: "facs" }, info.facs_name)),
+      element(
+        "label",
+        { for: id },
+        element("strong", {}, info.name),
+        " ",
+        element("span", { class: "facs" }, info.facs_name),
+      ),
       element("div", { class: "slider" }, this.slider, element("div", { class: "ticks", "aria-hidden": "true" })),
       this.value,
     );
@@ -47,12 +57,14 @@ export class UnitRow {
   }
 
   show(weight: number): void {
+    if (weight === this.shown) return;
+    this.shown = weight;
     setRange(this.slider, weight);
     this.slider.setAttribute("aria-valuetext", spokenIntensity(weight));
     const letter = letterOf(weight);
     this.value.replaceChildren(weight.toFixed(2), element("b", {}, letter));
-    this.root.classList.toggle("active", weight > 0);
-    if (this.onlyWhenActive) this.root.hidden = weight === 0;
+    this.root.classList.toggle("active", weight >= VISIBLE);
+    if (this.onlyWhenActive) this.root.hidden = weight < VISIBLE;
   }
 
   matches(words: readonly string[]): boolean {

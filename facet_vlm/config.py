@@ -1,0 +1,108 @@
+"""Frozen configuration; the defaults are the preset `facet-mini`, whose weights the package ships."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mesh4d.errors import SpecError
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Encoders and fusion."""
+
+    clip: str = "facet_mini"
+    """An open_clip model: a JSON in facet_vlm/presets, or any name that open_clip lists (e.g. ViT-L-14)."""
+    pretrained: str | None = None
+    """open_clip's tag or file of weights to start from; None starts at random."""
+    tokenizer: Literal["words", "open_clip"] = "words"
+    """'words': the committed vocabulary beside the JSON; 'open_clip': the tokenizer of that open_clip model."""
+    rig: str = "fer7"
+    """Cameras, by name in data_specs/views.toml."""
+    image_size: int = 96
+    """Pixels; must be what the image tower expects."""
+    fusion_heads: int = 4
+    cvsa_layers: int = 1
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What is synthesised, from which identities."""
+
+    split: str = "aublendset"
+    """data_specs/splits/NAME.json; training reads its parts 'train' and 'validation' only."""
+    train_intensities: tuple[tuple[float, float], ...] = ((0.35, 0.55), (0.55, 0.8), (0.8, 1.0))
+    """One draw per expression and identity from each range."""
+    test_intensities: tuple[float, ...] = (0.35, 0.5, 0.65, 0.8, 1.0)
+    """One draw per expression and held-out identity at each; neutral is drawn as often."""
+    yaw_deg: float = 12.0
+    """Largest random turn of the head either way; pitch and roll likewise."""
+    pitch_deg: float = 8.0
+    roll_deg: float = 5.0
+    noise_mm: float = 0.4
+    """Largest standard deviation of scan-like noise along the normals; half of the samples have some."""
+    residual: float = 0.1
+    """Largest weight of the stray units that even a neutral face shows."""
+    scan_share: float = 0.5
+    """Share of training samples cut like a scan: no eyeballs, teeth or lashes, and nothing beyond the face."""
+    max_train_subjects: int | None = None
+    """Use only the first subjects of each part; for quick trials."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """What each objective counts in the sum; our own choice."""
+
+    fused: float = 1.0
+    per_view: float = 0.5
+    prediction_consistency: float = 0.2
+    feature_consistency: float = 0.1
+    captions: float = 0.3
+    region_captions: float = 0.15
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The optimisation."""
+
+    epochs: int = 14
+    batch_size: int = 32
+    views_per_sample: int = 3
+    """Random views of each sample in a step; evaluation uses all."""
+    sentences_per_class: int = 3
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    warmup_share: float = 0.05
+    label_smoothing: float = 0.05
+    caption_temperature: float = 0.25
+    """Spread of the soft targets: distance of action unit weights at which a caption counts 1/e of the sample's own."""
+    gradient_clip: float = 1.0
+    loss: LossWeights = field(default_factory=LossWeights)
+    seed: int = 0
+    threads: int = 2
+    """Torch threads; part of what makes a run repeatable bit for bit."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """All of a training run."""
+
+    name: str = "facet-mini"
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+PRESETS: dict[str, Config] = {"facet-mini": Config()}
+
+
+def preset(name: str) -> Config:
+    """The configuration of that name.
+
+    Raises:
+        SpecError: when there is none.
+    """
+    if name not in PRESETS:
+        raise SpecError(f"expected a preset among {sorted(PRESETS)}, found {name!r}")
+    return PRESETS[name]

@@ -1,0 +1,122 @@
+"""Synthesised expressions as network input: rendered once in parallel processes, kept as bytes in one file."""
+
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from tqdm import tqdm
+
+from facet_vlm.config import DataConfig, ModelConfig
+from facet_vlm.synthesis import person_expressions
+from facet_vlm.views import aligned_face_images
+from mesh4d.errors import MeshFormatError, SplitError
+from mesh4d.io.atomic import atomic_write
+from mesh4d.specs import load_split
+
+TRAINING_PARTS = ("train", "validation")
+FIELDS = ("images", "labels", "subjects", "intensities", "halves")
+
+
+@dataclass(frozen=True)
+class ExpressionSet:
+    """Rendered samples with their labels."""
+
+    images: UInt8[np.ndarray, "B N 3 H W"]
+    """Bands of `facet_vlm.views.BANDS`, one picture per view of the rig."""
+    labels: Int[np.ndarray, " B"]
+    subjects: Int[np.ndarray, " B"]
+    intensities: Float[np.ndarray, " B"]
+    halves: Float[np.ndarray, "B 2 A"]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def content_hash(self) -> str:
+        """SHA-256 over all arrays."""
+        digest = hashlib.sha256()
+        for name in FIELDS:
+            array = getattr(self, name)
+            digest.update(f"{name} {array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
+
+
+def expression_set(
+    part: str, data: DataConfig, model: ModelConfig, folder: Path | None = None, processes: int | None = None
+) -> ExpressionSet:
+    """The samples of one part of the split; rendered when `folder` does not hold them yet.
+
+    Args:
+        part: a part of the split; 'train' has training draws, every other part test draws.
+        folder: where to keep the rendered file; None keeps nothing.
+        processes: parallel renderers; None is one per core.
+
+    Raises:
+        SplitError: for a part that the split does not have, or subjects in two parts.
+    """
+    parts = load_split(data.split)
+    if part not in parts:
+        raise SplitError(f"split {data.split!r} has parts {sorted(parts)}, found {part!r}")
+    subjects = [int(subject) for subject in parts[part]][: data.max_train_subjects]
+    path = None if folder is None else folder / f"{part}-{_request_hash(part, subjects, data, model)}.npz"
+    if path is not None and path.is_file():
+        return read_expression_set(path)
+    samples = render_subjects(subjects, data, model, part == "train", processes)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as file:
+            np.savez(file, **{name: getattr(samples, name) for name in FIELDS})
+    return samples
+
+
+def render_subjects(
+    subjects: Sequence[int], data: DataConfig, model: ModelConfig, training: bool, processes: int | None = None
+) -> ExpressionSet:
+    """Synthesise and render the expressions of some identities; order and content do not depend on `processes`."""
+    work = partial(_render_person, data=data, model=model, training=training)
+    count = min(processes or os.cpu_count() or 1, len(subjects))
+    if count <= 1:
+        people = [work(subject) for subject in tqdm(subjects, desc="rendering", unit="person", disable=len(subjects) < 9)]
+    else:
+        context = multiprocessing.get_context("spawn")  # fork is unsafe once torch has started its threads
+        with ProcessPoolExecutor(count, mp_context=context) as pool:
+            people = list(tqdm(pool.map(work, subjects), total=len(subjects), desc="rendering", unit="person"))
+    return ExpressionSet(*(np.concatenate([getattr(person, name) for person in people]) for name in FIELDS))
+
+
+def read_expression_set(path: Path) -> ExpressionSet:
+    """A rendered file.
+
+    Raises:
+        MeshFormatError: when an array is missing.
+    """
+    with np.load(path, allow_pickle=False) as file:
+        missing = [name for name in FIELDS if name not in file]
+        if missing:
+            raise MeshFormatError(path, "arrays", ", ".join(FIELDS), f"no {', '.join(missing)}")
+        return ExpressionSet(**{name: file[name] for name in FIELDS})
+
+
+def _render_person(subject: int, data: DataConfig, model: ModelConfig, training: bool) -> ExpressionSet:
+    samples = list(person_expressions(subject, data, training))
+    return ExpressionSet(
+        images=np.stack([aligned_face_images(sample.mesh, model.rig, model.image_size) for sample in samples]),
+        labels=np.array([sample.label for sample in samples]),
+        subjects=np.full(len(samples), subject),
+        intensities=np.array([sample.intensity for sample in samples], np.float32),
+        halves=np.stack([sample.halves for sample in samples]),
+    )
+
+
+def _request_hash(part: str, subjects: list[int], data: DataConfig, model: ModelConfig) -> str:
+    """What decides the file's content, short; sources that changed need a new folder."""
+    request = [part, subjects, asdict(data), model.rig, model.image_size]
+    return hashlib.sha256(json.dumps(request).encode()).hexdigest()[:16]

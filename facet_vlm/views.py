@@ -1,0 +1,116 @@
+"""Meshes to network input: seven pictures of the face, as bytes of camera-space normals and depth.
+
+Why these three bands: the third normal component follows from the other two (visible surfaces face the camera), so its
+place goes to depth, which carries what normals cannot: how far the jaw, lips and cheeks have moved, and the outline.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from aublend.anatomy import eye_centre
+from aublend.head_model import head_model
+from mesh4d.errors import MeshError
+from mesh4d.geometry.rigid import similarity_align
+from mesh4d.mesh import Mesh
+from mesh4d.render import Framing, camera_rig, render_views
+
+BANDS = ("normal_x", "normal_y", "depth")
+FACE_CENTRE_MM = np.array([0.0, -33.0, 22.0])
+"""Centre of the framed sphere on a head whose eyes are EYE_DISTANCE_MM apart, from the point between the eyeballs."""
+FACE_RADIUS_MM = 76.0
+EYE_DISTANCE_MM = 58.5
+"""Distance between the eyeball centres that every head is scaled to; the embedded model's heads average it."""
+
+
+def face_images(mesh: Mesh, rig: str = "fer7", size_px: int = 96) -> UInt8[np.ndarray, "N 3 H W"]:
+    """The network input for one head of any pose, unit and topology."""
+    return aligned_face_images(in_face_frame(mesh), rig, size_px)
+
+
+def aligned_face_images(mesh: Mesh, rig: str = "fer7", size_px: int = 96) -> UInt8[np.ndarray, "N 3 H W"]:
+    """The network input for a head that is already in the face frame and at standard size."""
+    views = render_views(mesh, rig, size_px, ("depth", "normal"), Framing(FACE_CENTRE_MM, FACE_RADIUS_MM))
+    stack = np.stack([views.channel(band) for band in BANDS], axis=1)
+    return to_bytes(stack)
+
+
+def to_bytes(values: Float[np.ndarray, "*B H W"]) -> UInt8[np.ndarray, "*B H W"]:
+    """-1..1 as 0..255; what lies outside is clipped."""
+    return np.rint(np.clip(values, -1.0, 1.0) * 127.5 + 127.5).astype(np.uint8)
+
+
+def view_angles(rig: str) -> Float[np.ndarray, "N 2"]:
+    """Yaw and pitch of each view of a named rig, degrees."""
+    cameras = camera_rig(rig)
+    return np.stack([cameras.yaws_deg, cameras.pitches_deg], axis=1).astype(np.float32)
+
+
+def mirrored_views(rig: str) -> tuple[int, ...]:
+    """For each view, the view at the opposite yaw: what it shows of the mirrored face.
+
+    Raises:
+        MeshError: when the rig is not symmetric.
+    """
+    angles = [tuple(row) for row in view_angles(rig).tolist()]
+    try:
+        return tuple(angles.index((-yaw, pitch)) for yaw, pitch in angles)
+    except ValueError:
+        raise MeshError(f"rig {rig!r}: expected a view at the opposite yaw for each view, found {angles}") from None
+
+
+def is_embedded(mesh: Mesh) -> bool:
+    """Whether a mesh has the embedded head's topology (the same triangles)."""
+    topology = head_model().topology
+    return mesh.vertices.shape == topology.vertices.shape and np.array_equal(mesh.faces, topology.faces)
+
+
+def in_face_frame(mesh: Mesh) -> Mesh:
+    """The head turned upright, origin between the eyes, scaled to the standard eye distance.
+
+    A head on the embedded topology is placed by the skin that no action unit moves and by its eyeballs. Any other
+    head goes through aublend's registration.
+    """
+    if is_embedded(mesh):
+        return mesh.with_vertices(standard_vertices(mesh.vertices, straighten=True))
+    try:
+        from aublend.registration import align_head
+    except ImportError as error:
+        raise MeshError(
+            f"a mesh of {mesh.n_vertices} vertices is not on the embedded topology ({head_model().topology.n_vertices} "
+            "vertices), and aublend.registration, which aligns other topologies, is not installed"
+        ) from error
+    aligned = align_head(mesh)
+    return aligned
+
+
+def standard_vertices(vertices: Float[np.ndarray, "V 3"], straighten: bool) -> Float[np.ndarray, "V 3"]:
+    """Embedded-topology vertices with the eyes at the origin, EYE_DISTANCE_MM apart.
+
+    Args:
+        straighten: also turn the head so that its still skin lies as on the average head.
+    """
+    parts = head_model().parts
+    if straighten:
+        still = still_skin()
+        fit = similarity_align(vertices[still], head_model().topology.vertices[still])
+        vertices = fit.apply(vertices)
+    left, right = eye_centre(vertices, parts.left_eye), eye_centre(vertices, parts.right_eye)
+    return (vertices - (left + right) / 2) * (EYE_DISTANCE_MM / float(np.linalg.norm(left - right)))
+
+
+@cache
+def still_skin() -> Bool[np.ndarray, " V"]:
+    """Skin of the upper head that no action unit moves, and the eyeballs (which turn, but stay)."""
+    model = head_model()
+    still = model.shapes.fixed & (model.topology.vertices[:, 1] > -60.0)
+    still[model.parts.left_eye] = True
+    still[model.parts.right_eye] = True
+    return still
+
+
+def batch_images(meshes: Sequence[Mesh], rig: str = "fer7", size_px: int = 96) -> UInt8[np.ndarray, "B N 3 H W"]:
+    """The network input for several heads."""
+    return np.stack([face_images(mesh, rig, size_px) for mesh in meshes])

@@ -1,0 +1,1 @@
+"""Registration: any head in correspondence with a template."""

@@ -1,0 +1,325 @@
+"""Pose: where a head is, which way it looks and how large it is, for any up axis, unit and extent of the scan.
+
+Hundreds of starts (orientation x size x place) are run through a coarse ICP that looks nearest points up in
+distance grids, then the best few are refined on the exact surface.
+"""
+
+from dataclasses import dataclass
+from typing import no_type_check
+
+import numba
+import numpy as np
+from jaxtyping import Float
+from scipy.cluster.vq import kmeans2
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
+
+from mesh4d.geometry.normals import vertex_normals
+from mesh4d.geometry.rigid import Similarity, rotation_from_axis_angle
+from mesh4d.mesh import Mesh
+from mesh4d.registration.face_template import FaceTemplate, face_template
+from mesh4d.registration.target_surface import TargetSurface, surface_samples, target_surface
+
+GRID_CELLS = 40
+ROTATIONS = 96
+COARSE_SAMPLES = 220
+STAGES = ((4, 300), (8, 60), (16, 10))
+"""Coarse ICP: iterations, then how many starts go on."""
+REFINED_SAMPLES = 900
+SIGMA_FAR_MM, SIGMA_NEAR_MM, SCORE_MM = 30.0, 8.0, 10.0
+"""How far a pair may lie apart and still count, early and late in a coarse ICP, and when its outcome is judged."""
+GOAL_WEIGHT = 0.5
+"""Say of a target sample beside a template sample: the target may hold shoulders and hair."""
+
+
+@dataclass(frozen=True)
+class PoseCandidate:
+    """A pose and how badly it fits: the mean robust misfit, 0 (perfect) to 1 (nothing matches)."""
+
+    pose: Similarity
+    misfit: float
+
+
+def estimate_pose(template: Mesh | FaceTemplate, target: Mesh | TargetSurface) -> Similarity:
+    """The similarity that carries the template onto the head in `target`.
+
+    Args:
+        template: a head in the face frame.
+        target: a head, bust or mask in any unit and orientation.
+
+    Raises:
+        NoFaceError: when the target has no surface. Whether it holds a face is for `register` to say.
+    """
+    ready = template if isinstance(template, FaceTemplate) else face_template(template)
+    surface = target if isinstance(target, TargetSurface) else target_surface(target)
+    return pose_candidates(ready, surface, 1)[0].pose
+
+
+def pose_candidates(template: FaceTemplate, target: TargetSurface, count: int) -> list[PoseCandidate]:
+    """The best poses, the best first, no two alike."""
+    rng = np.random.default_rng(0)
+    corner_face = template.face[template.outer_faces].mean(axis=1)
+    source, source_normals = surface_samples(
+        template.vertices, template.outer_faces, COARSE_SAMPLES, rng, density=0.3 + 1.7 * corner_face
+    )
+    goal, goal_normals = target.samples(COARSE_SAMPLES, rng)
+    importance = np.where(_in_front(source), 1.0, 0.4)
+    source_grid = _nearest_grid(*surface_samples(template.vertices, template.outer_faces, 4000, rng))
+    goal_grid = _nearest_grid(*target.samples(4000, rng))
+    poses = _starts(template, target, rng)
+    for iterations, kept in STAGES:
+        poses, misfit = _coarse_icp(
+            poses, iterations, source, source_normals, importance, goal, goal_normals, *source_grid, *goal_grid
+        )
+        best = np.argsort(misfit)[: 3 * kept]
+        poses = poses[_distinct(poses, best, kept)]
+    refined = [_refine(template, target, _unpack(row), rng) for row in poses]
+    refined.sort(key=lambda candidate: candidate.misfit)
+    return _apart(refined, count)
+
+
+def _in_front(points: np.ndarray) -> np.ndarray:
+    return (points[:, 2] > -25) & (np.abs(points[:, 1] + 30) < 75)
+
+
+def _starts(template: FaceTemplate, target: TargetSurface, rng: np.random.Generator) -> np.ndarray:
+    """Rows (scale, rotation, translation): a whole head at several sizes and places, and a face that is all there is."""
+    points, _ = target.samples(1500, rng)
+    cube = Rotation.create_group("O").as_matrix()
+    rotations = np.concatenate([cube, _even_rotations(ROTATIONS)])
+    head, face = template.vertices[template.outer], template.vertices[template.face]
+    middle = points.mean(axis=0)
+    size = _spread(points)
+    places = np.concatenate([middle[None], kmeans2(points, 5, seed=0, minit="++")[0]])
+    rows = []
+    for anchor, ratios, centres in (
+        (head.mean(axis=0), size / _spread(head) * np.array([0.42, 0.6, 0.82, 1.05]), places),
+        (face.mean(axis=0), size / _spread(face) * np.array([0.85, 1.2]), middle[None]),
+    ):
+        for ratio in ratios:
+            for centre in centres:
+                moved = centre - ratio * (rotations @ anchor)
+                rows.append(np.concatenate([np.full((len(rotations), 1), ratio), rotations.reshape(-1, 9), moved], axis=1))
+    return np.concatenate(rows)
+
+
+def _spread(points: np.ndarray) -> float:
+    """Median distance from the centre."""
+    return float(np.median(np.linalg.norm(points - points.mean(axis=0), axis=1)))
+
+
+def _even_rotations(count: int) -> np.ndarray:
+    """Rotations spread evenly (Alexa, Super-Fibonacci Spirals, CVPR 2022)."""
+    s = np.arange(count) + 0.5
+    t = s / count
+    alpha, beta = 2 * np.pi * s / 2**0.5, 2 * np.pi * s / 1.533751168755204288118041
+    quaternion = np.stack(
+        [np.sqrt(t) * np.sin(alpha), np.sqrt(t) * np.cos(alpha), np.sqrt(1 - t) * np.sin(beta), np.sqrt(1 - t) * np.cos(beta)],
+        axis=1,
+    )
+    return Rotation.from_quat(quaternion).as_matrix()
+
+
+def _nearest_grid(points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
+    """Lowest corner, cell size, and for each cell the nearest sample and its normal (6 values)."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = 0.25 * float((high - low).max())
+    cell = (float((high - low).max()) + 2 * margin) / GRID_CELLS
+    low = (low + high) / 2 - cell * GRID_CELLS / 2
+    axis = (np.arange(GRID_CELLS) + 0.5) * cell
+    cells = low + np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+    nearest = cKDTree(points).query(cells)[1]
+    grid = np.concatenate([points[nearest], normals[nearest]], axis=1)
+    return low, cell, grid.reshape(GRID_CELLS, GRID_CELLS, GRID_CELLS, 6)
+
+
+def _distinct(poses: np.ndarray, order: np.ndarray, count: int) -> np.ndarray:
+    """The first `count` rows of the order whose rotations differ by 15 degrees or sizes by a tenth."""
+    kept: list[int] = []
+    for row in order:
+        turn = (poses[kept, 1:10] @ poses[row, 1:10] - 1) / 2 if kept else np.empty(0)
+        ratio = np.abs(np.log(poses[kept, 0] / poses[row, 0])) if kept else np.empty(0)
+        if not np.any((turn > np.cos(np.radians(15))) & (ratio < 0.1)):
+            kept.append(int(row))
+        if len(kept) == count:
+            break
+    return np.array(kept)
+
+
+def _apart(candidates: list[PoseCandidate], count: int) -> list[PoseCandidate]:
+    kept: list[PoseCandidate] = []
+    for candidate in candidates:
+        turns = [(np.trace(candidate.pose.rotation @ other.pose.rotation.T) - 1) / 2 for other in kept]
+        ratios = [abs(np.log(candidate.pose.scale / other.pose.scale)) for other in kept]
+        if not any(turn > np.cos(np.radians(10)) and ratio < 0.1 for turn, ratio in zip(turns, ratios, strict=True)):
+            kept.append(candidate)
+        if len(kept) == count:
+            break
+    return kept
+
+
+def _unpack(row: np.ndarray) -> Similarity:
+    return Similarity(float(row[0]), row[1:10].reshape(3, 3), row[10:13])
+
+
+def _refine(template: FaceTemplate, target: TargetSurface, pose: Similarity, rng: np.random.Generator) -> PoseCandidate:
+    """Point-to-plane ICP with scale on the exact surface; the misfit is measured on the face."""
+    face = np.flatnonzero(template.face)
+    rest = np.flatnonzero(template.outer & ~template.face)
+    ids = np.concatenate([rng.permutation(face)[: 2 * REFINED_SAMPLES // 3], rng.permutation(rest)[: REFINED_SAMPLES // 3]])
+    source = template.vertices[ids]
+    normals = vertex_normals(template.vertices, template.outer_faces)[ids]
+    importance = np.sqrt(template.weight[ids])
+    misfit = 1.0
+    for sigma in (12.0, 10.0, 8.0, 6.0, 5.0, 5.0):
+        moved, facing = pose.apply(source), normals @ pose.rotation.T
+        nearest, direction, good, _ = target.matches(moved, facing, 0.2, 4 * sigma * pose.scale)
+        gap = np.einsum("pc,pc->p", moved - nearest, direction) / pose.scale
+        agree = np.einsum("pc,pc->p", facing, direction)
+        distance = np.linalg.norm(moved - nearest, axis=1) / pose.scale
+        trust = np.where(good, np.exp(-((distance / sigma) ** 2) / 2) * np.maximum(agree, 0), 0.0)
+        on_face = template.face[ids]
+        near = np.where(good, np.exp(-((distance / 4.0) ** 2) / 2) * np.maximum(agree, 0), 0.0)
+        misfit = 1 - float((near * importance)[on_face].sum() / importance[on_face].sum())
+        misfit += 0.1 * (1 - float((near * importance)[~on_face].sum() / max(importance[~on_face].sum(), 1e-9)))
+        weight = trust * importance
+        if np.count_nonzero(weight > 1e-3) < 30:
+            return PoseCandidate(pose, 2.0)
+        pose = _plane_step(pose, moved, direction, gap, weight)
+    return PoseCandidate(pose, misfit)
+
+
+def _plane_step(pose: Similarity, moved: np.ndarray, direction: np.ndarray, gap: np.ndarray, weight: np.ndarray) -> Similarity:
+    """One Gauss-Newton step on sum w (n . (S x - q))^2 over rotation, translation and log scale."""
+    centre = moved.mean(axis=0)
+    arm = (moved - centre) / pose.scale
+    rows = np.concatenate(
+        [np.cross(arm, direction), direction, np.einsum("pc,pc->p", arm, direction)[:, None]], axis=1
+    )
+    normal = rows.T @ (weight[:, None] * rows)
+    normal[np.diag_indices(7)] += 1e-3 * np.trace(normal[:6, :6]) / 6 * np.array([1, 1, 1, 1e-3, 1e-3, 1e-3, 1])
+    step = -np.linalg.solve(normal, rows.T @ (weight * gap))
+    turn = rotation_from_axis_angle(np.clip(step[:3], -0.3, 0.3))
+    grow = float(np.exp(np.clip(step[6], -0.1, 0.1)))
+    shift = Similarity(grow, turn, centre - grow * (turn @ centre) + step[3:6] * pose.scale)
+    return shift.compose(pose)
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def _coarse_icp(
+    poses, iterations, source, source_normals, importance, goal, goal_normals, low_s, cell_s, grid_s, low_g, cell_g, grid_g
+):
+    """Symmetric robust ICP of every start; point-to-point (Umeyama) steps. Returns poses and misfits.
+
+    Template samples look up the target's grid, target samples the template's: either way alone would let the
+    scale drift to where everything is near something.
+    """
+    out, misfits = poses.copy(), np.full(len(poses), 2.0)
+    turn, sums = np.empty(9), np.empty(17)
+    for p in range(len(poses)):
+        scale = poses[p, 0]
+        turn[:] = poses[p, 1:10]
+        shift = poses[p, 10:13].copy()
+        for iteration in range(iterations + 1):
+            t = iteration / max(iterations, 1)
+            sigma = SIGMA_FAR_MM * (1 - t) + SIGMA_NEAR_MM * t
+            sums[:] = 0.0
+            found, total = 0.0, 0.0
+            for i in range(len(source)):
+                u, v, w = source[i]
+                x, y, z = _turned(turn, u, v, w)
+                x, y, z = scale * x + shift[0], scale * y + shift[1], scale * z + shift[2]
+                hit = _cell(grid_g, low_g, cell_g, x, y, z)
+                nx, ny, nz = _turned(turn, source_normals[i, 0], source_normals[i, 1], source_normals[i, 2])
+                agree = max(nx * hit[3] + ny * hit[4] + nz * hit[5], 0.0)
+                d = ((x - hit[0]) ** 2 + (y - hit[1]) ** 2 + (z - hit[2]) ** 2) / (scale * scale)
+                _add(sums, importance[i] * np.exp(-d / (2 * sigma * sigma)) * (0.1 + 0.9 * agree), u, v, w, hit[0], hit[1], hit[2])
+                found += importance[i] * np.exp(-d / (2 * SCORE_MM * SCORE_MM)) * agree
+                total += importance[i]
+            for i in range(len(goal)):
+                x, y, z = (goal[i, 0] - shift[0]) / scale, (goal[i, 1] - shift[1]) / scale, (goal[i, 2] - shift[2]) / scale
+                u, v, w = _turned_back(turn, x, y, z)
+                hit = _cell(grid_s, low_s, cell_s, u, v, w)
+                nx, ny, nz = _turned_back(turn, goal_normals[i, 0], goal_normals[i, 1], goal_normals[i, 2])
+                agree = max(nx * hit[3] + ny * hit[4] + nz * hit[5], 0.0)
+                d = (u - hit[0]) ** 2 + (v - hit[1]) ** 2 + (w - hit[2]) ** 2
+                weight = GOAL_WEIGHT * np.exp(-d / (2 * sigma * sigma)) * (0.1 + 0.9 * agree)
+                _add(sums, weight, hit[0], hit[1], hit[2], goal[i, 0], goal[i, 1], goal[i, 2])
+            misfits[p] = 1 - found / total
+            if iteration == iterations:
+                break
+            scale = _umeyama(sums, turn, shift)
+            if not 0.4 * poses[p, 0] < scale < 2.5 * poses[p, 0]:
+                misfits[p] = 2.0
+                break
+        out[p, 0], out[p, 1:10], out[p, 10:13] = scale, turn, shift
+    return out, misfits
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+@no_type_check
+def _turned(r, x, y, z):
+    return r[0] * x + r[1] * y + r[2] * z, r[3] * x + r[4] * y + r[5] * z, r[6] * x + r[7] * y + r[8] * z
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+@no_type_check
+def _turned_back(r, x, y, z):
+    return r[0] * x + r[3] * y + r[6] * z, r[1] * x + r[4] * y + r[7] * z, r[2] * x + r[5] * y + r[8] * z
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def _cell(grid, low, cell, x, y, z):
+    """The grid's entry at a place; places outside get the nearest border cell."""
+    last = len(grid) - 1
+    a = min(max(int((x - low[0]) / cell), 0), last)
+    b = min(max(int((y - low[1]) / cell), 0), last)
+    c = min(max(int((z - low[2]) / cell), 0), last)
+    return grid[a, b, c]
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def _add(sums, w, ax, ay, az, bx, by, bz):
+    """Add one weighted pair to the moments: w, w a, w b, w |a|^2, w b a^T."""
+    sums[0] += w
+    sums[1] += w * ax
+    sums[2] += w * ay
+    sums[3] += w * az
+    sums[4] += w * bx
+    sums[5] += w * by
+    sums[6] += w * bz
+    sums[7] += w * (ax * ax + ay * ay + az * az)
+    sums[8] += w * bx * ax
+    sums[9] += w * bx * ay
+    sums[10] += w * bx * az
+    sums[11] += w * by * ax
+    sums[12] += w * by * ay
+    sums[13] += w * by * az
+    sums[14] += w * bz * ax
+    sums[15] += w * bz * ay
+    sums[16] += w * bz * az
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def _umeyama(sums, turn, shift):
+    """Rotation and translation (in place) and scale from the moments; -1 where they determine none."""
+    total = sums[0]
+    if not total > 1e-6:
+        return -1.0
+    a, b = sums[1:4] / total, sums[4:7] / total
+    variance = sums[7] / total - (a[0] ** 2 + a[1] ** 2 + a[2] ** 2)
+    if not variance > 1.0:
+        return -1.0
+    covariance = sums[8:17].copy().reshape(3, 3) / total - np.outer(b, a)
+    u, s, vt = np.linalg.svd(covariance)
+    sign = 1.0 if np.linalg.det(u) * np.linalg.det(vt) > 0 else -1.0
+    u[:, 2] *= sign
+    rotation = u @ vt
+    scale = (s[0] + s[1] + sign * s[2]) / variance
+    turn[:] = rotation.copy().reshape(9)
+    shift[:] = b - scale * (rotation @ a)
+    return scale

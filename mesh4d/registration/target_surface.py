@@ -1,0 +1,106 @@
+"""TargetSurface: a stranger's mesh made ready to be searched."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from mesh4d.errors import NoFaceError
+from mesh4d.geometry.normals import face_areas, face_normals, vertex_normals
+from mesh4d.geometry.rigid import Similarity
+from mesh4d.mesh import Mesh
+from mesh4d.registration.closest import SurfacePoints, TriangleTree, triangle_tree
+from mesh4d.registration.visibility import boundary_vertices, outer_faces
+
+LEAST_FACES = 60
+"""No face is told by fewer triangles."""
+RIM_WEIGHT = 0.98
+"""A nearest point that owes more than this to rim vertices lies on the rim of a hole: the true match is missing."""
+
+
+@dataclass(frozen=True)
+class TargetSurface:
+    """The outer layer of a target mesh."""
+
+    vertices: Float[np.ndarray, "V 3"]
+    faces: Int[np.ndarray, "F 3"]
+    face_ids: Int[np.ndarray, " O"]
+    """Faces of the outer layer."""
+    normals: Float[np.ndarray, "V 3"]
+    """From the outer faces; zero on inner vertices."""
+    rim: Bool[np.ndarray, " V"]
+    tree: TriangleTree
+
+    def moved(self, transform: Similarity) -> "TargetSurface":
+        """The same surface in another frame."""
+        vertices = transform.apply(self.vertices)
+        return TargetSurface(
+            vertices,
+            self.faces,
+            self.face_ids,
+            self.normals @ transform.rotation.T,
+            self.rim,
+            triangle_tree(vertices, self.faces, self.face_ids),
+        )
+
+    def matches(
+        self, points: Float[np.ndarray, "P 3"], normals: Float[np.ndarray, "P 3"], least_cosine: float, reach: float
+    ) -> tuple[Float[np.ndarray, "P 3"], Float[np.ndarray, "P 3"], Bool[np.ndarray, " P"], SurfacePoints]:
+        """Nearest points that face the same way, their smooth normals, and which of them can be trusted."""
+        places = self.tree.query(points, normals, least_cosine, max_distance=reach)
+        nearest = places.interpolate(self.vertices, self.faces)
+        rim_share = places.interpolate(self.rim[:, None].astype(float), self.faces)[:, 0]
+        direction = places.interpolate(self.normals, self.faces)
+        length = np.linalg.norm(direction, axis=1)
+        good = places.found & (rim_share < RIM_WEIGHT) & (length > 1e-6)
+        return nearest, direction / np.maximum(length, 1e-6)[:, None], good, places
+
+    def samples(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Points spread evenly over the outer layer, with the normals of their faces."""
+        return surface_samples(self.vertices, self.faces[self.face_ids], count, rng)
+
+
+def target_surface(mesh: Mesh) -> TargetSurface:
+    """The outer layer of a mesh.
+
+    Raises:
+        NoFaceError: when there is no surface to search.
+    """
+    if mesh.n_faces < LEAST_FACES:
+        raise NoFaceError(f"a face needs a surface: expected at least {LEAST_FACES} triangles, found {mesh.n_faces}")
+    area = face_areas(mesh.vertices, mesh.faces).sum()
+    size = float(np.linalg.norm(np.ptp(mesh.vertices, axis=0)))
+    if not (size > 0 and area > 1e-6 * size * size):
+        raise NoFaceError(f"the mesh has no surface: its area is {area:.3g} at a size of {size:.3g}")
+    face_ids = outer_faces(mesh)
+    if len(face_ids) < LEAST_FACES:
+        raise NoFaceError(f"nothing but {len(face_ids)} triangles can be seen from outside")
+    used = np.unique(mesh.faces)
+    rim = np.zeros(mesh.n_vertices, bool)
+    rim[used] = boundary_vertices(mesh.vertices, mesh.faces)[used]
+    return TargetSurface(
+        mesh.vertices,
+        mesh.faces,
+        face_ids,
+        vertex_normals(mesh.vertices, mesh.faces[face_ids]),
+        rim,
+        triangle_tree(mesh.vertices, mesh.faces, face_ids),
+    )
+
+
+def surface_samples(
+    vertices: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    count: int,
+    rng: np.random.Generator,
+    density: Float[np.ndarray, " F"] | None = None,
+) -> tuple[Float[np.ndarray, "P 3"], Float[np.ndarray, "P 3"]]:
+    """Random points on a surface with their face normals, in proportion to area (times `density`)."""
+    chance = face_areas(vertices, faces) * (1.0 if density is None else density)
+    # Stratified: one point in each of `count` equal shares of the area, so that small counts still cover evenly.
+    place = (np.arange(count) + rng.random(count)) / count * chance.sum()
+    face = np.minimum(np.searchsorted(np.cumsum(chance), place), len(faces) - 1)
+    first, second = np.sqrt(rng.random(count)), rng.random(count)
+    bary = np.stack([1 - first, first * (1 - second), first * second], axis=1)
+    points = np.einsum("pk,pkc->pc", bary, vertices[faces[face]])
+    return points, face_normals(vertices, faces)[face]

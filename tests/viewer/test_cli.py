@@ -1,0 +1,55 @@
+import socket
+import sys
+
+import pytest
+
+from viewer import cli
+
+
+@pytest.fixture
+def rig_file(tmp_path, rig_glb):
+    path = tmp_path / "rig.glb"
+    path.write_bytes(rig_glb)
+    return path
+
+
+def test_export_writes_the_page(client_stub, monkeypatch, capsys, tmp_path, rig_file):
+    target = tmp_path / "page.html"
+    monkeypatch.setattr(sys, "argv", ["mesh4d-viewer", str(rig_file), "--export", str(target)])
+    cli.main()
+    assert "rig.glb" in target.read_text(encoding="utf-8")
+    assert str(target) in capsys.readouterr().out
+
+
+def test_missing_client_names_the_command(monkeypatch, capsys, tmp_path, rig_file):
+    monkeypatch.setattr("viewer.page.STATIC_FOLDER", tmp_path / "nowhere")
+    monkeypatch.setattr(sys, "argv", ["mesh4d-viewer", str(rig_file), "--no-browser"])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 1
+    assert "make viewer" in capsys.readouterr().err
+
+
+def test_missing_file_is_one_line(client_stub, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["mesh4d-viewer", str(tmp_path / "none.glb")])
+    with pytest.raises(SystemExit):
+        cli.main()
+    message = capsys.readouterr().err
+    assert "none.glb" in message and message.count("\n") == 1
+
+
+def test_taken_port_gives_way_to_a_free_one():
+    with cli.listening_socket(0) as first:
+        first.listen()
+        taken = first.getsockname()[1]
+        with cli.listening_socket(taken) as second:
+            assert second.getsockname()[0] == "127.0.0.1"
+            assert second.getsockname()[1] not in (0, taken)
+
+
+def test_free_port_is_used():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+    with cli.listening_socket(free) as listener:
+        assert listener.getsockname()[1] == free
