@@ -29,6 +29,8 @@ class HeadParts:
     skin: Int[np.ndarray, " skin"]
     cavity: Int[np.ndarray, " cavity"]
     """Skin vertices of the mouth's inside that no outer face shares."""
+    socket: Int[np.ndarray, " socket"]
+    """Skin vertices of the eye sockets' insides, behind the lids, that no outer face shares."""
 
 
 def head_parts(head: MakeHumanHead) -> HeadParts:
@@ -46,11 +48,15 @@ def head_parts(head: MakeHumanHead) -> HeadParts:
         tongue=ids("tongue"),
         lashes=ids("eyelashes"),
         skin=ids("body"),
-        cavity=np.setdiff1d(
-            np.unique(head.quads[head.area_of_quad == SKIN_AREAS.index("mouth")]),
-            np.unique(head.quads[head.area_of_quad != SKIN_AREAS.index("mouth")]),
-        ),
+        cavity=_only_in_area(head, "mouth"),
+        socket=_only_in_area(head, "socket"),
     )
+
+
+def _only_in_area(head: MakeHumanHead, area: str) -> np.ndarray:
+    """Vertices that only faces of one skin area use."""
+    inside = head.area_of_quad == SKIN_AREAS.index(area)
+    return np.setdiff1d(head.quads[inside], head.quads[~inside])
 
 
 def eye_centre(vertices: Float[np.ndarray, "V 3"], eye: Int[np.ndarray, " eye"]) -> Float[np.ndarray, "3"]:
@@ -102,7 +108,10 @@ def anatomy_mask(name: str, head: MakeHumanHead) -> Float[np.ndarray, " V"]:
 def _brow_knit(head: MakeHumanHead) -> np.ndarray:
     """Corrugator: the inner brows move towards the middle and the skin between them bulges a little."""
     field = np.zeros_like(head.base_vertices)
-    for side, target in ((1.0, "units/caucasian/eyebrows-left-inner-up"), (-1.0, "units/caucasian/eyebrows-right-inner-up")):
+    for side, target in (
+        (1.0, "units/caucasian/eyebrows-left-inner-up"),
+        (-1.0, "units/caucasian/eyebrows-right-inner-up"),
+    ):
         bump = _bump(head, _strongest(head, target), radius_mm=13.0)
         field += bump[:, None] * np.array([-side * BROW_KNIT_MM, -0.5, 0.8])
     return field

@@ -1,15 +1,15 @@
 """The embedded head: a source of identities, each with its neutral mesh and its ground-truth AU rig."""
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from aublend.anatomy import HeadParts, eye_centre, head_parts, template_mesh
 from aublend.halves import MidPlane
 from aublend.identity import Identity, average_identity, sample_identity, target_weights
-from aublend.makehuman import SKIN_AREAS, MakeHumanHead, load_makehuman_head
+from aublend.makehuman import MakeHumanHead, load_makehuman_head
 from aublend.rig import AURig
 from aublend.rigid_parts import RigidPart, eyeball
 from aublend.unit_shapes import TemplateShapes, build_template_shapes, identity_deltas
@@ -34,15 +34,6 @@ class HeadModel:
     def base_vertex_ids(self) -> Int[np.ndarray, " V"]:
         """The id of each vertex in MakeHuman's full base mesh (19,158 vertices)."""
         return self.makehuman.base_vertex_ids
-
-    @cached_property
-    def socket(self) -> Bool[np.ndarray, " V"]:
-        """Skin vertices inside the eye sockets, behind the lids."""
-        inside = np.zeros(self.topology.n_vertices, bool)
-        area = self.makehuman.area_of_quad
-        inside[self.makehuman.quads[area == SKIN_AREAS.index("socket")]] = True
-        inside[self.makehuman.quads[area != SKIN_AREAS.index("socket")]] = False
-        return inside
 
     def identity(self, seed: int) -> Mesh:
         """The neutral head of the person that `seed` names."""

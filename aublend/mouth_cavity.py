@@ -6,10 +6,12 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 
-from mesh4d.geometry.normals import vertex_normals
+from mesh4d.geometry.normals import unit, vertex_normals
 
 CLEARANCE_MM = 1.5
 """Flesh left between the cavity's wall and the outer skin."""
+LONGEST_STEP_MM = 2.0
+"""A wall that seems further outside than this faces a fold of the skin, whose normals cannot be trusted."""
 NEIGHBOURS = 8
 """Outer vertices that guard each wall vertex."""
 ROOM_MM = 3.0
@@ -30,19 +32,19 @@ class CavityGuard:
         return self._depths(vertices)[0]
 
     def push_inside(self, vertices: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, "V 3"]:
-        """Move wall vertices inwards until all lie CLEARANCE_MM below the outer skin."""
+        """Move wall vertices inwards, along the mean normal of their guards, towards CLEARANCE_MM below the outer skin."""
         pushed = vertices.copy()
         for _ in range(4):  # the guard with the least depth can change once the first has had its way
             depth, normal = self._depths(pushed)
-            pushed[self.wall] -= np.maximum(CLEARANCE_MM - depth, 0)[:, None] * normal
+            pushed[self.wall] -= np.clip(CLEARANCE_MM - depth, 0, LONGEST_STEP_MM)[:, None] * normal
         return pushed
 
     def _depths(self, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        normals = vertex_normals(vertices, self.faces)[self.outer]
+        normals = unit(vertex_normals(vertices, self.faces)[self.outer].mean(axis=1, keepdims=True))
         depths = np.einsum("wkc,wkc->wk", vertices[self.outer] - vertices[self.wall][:, None], normals)
         least = depths.argmin(axis=1)
         rows = np.arange(len(self.wall))
-        return depths[rows, least], normals[rows, least]
+        return depths[rows, least], normals[:, 0]
 
 
 def cavity_guard(

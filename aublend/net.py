@@ -22,9 +22,9 @@ class NetConfig:
     """Sizes of AUBlendNet."""
 
     n_vertices: int
-    code_size: int = 64
+    code_size: int = 128
     """K: principal components of the neutral heads."""
-    shape_rank: int = 16
+    shape_rank: int = 24
     """Principal displacements per unit."""
     width: int = 128
     n_blocks: int = 3
@@ -85,10 +85,13 @@ class AUBlendNet(nn.Module):
         self.norm = nn.LayerNorm(config.width)
         self.read_out = nn.Parameter(torch.zeros(N_UNITS, config.width, config.shape_rank))
 
-    def code(self, vertices: Float[Tensor, "B V 3"]) -> Float[Tensor, "B K"]:
-        """The identity code: whitened, softly bounded."""
-        code = (vertices.flatten(1) - self.code_mean) @ self.code_basis
-        return self.config.code_limit * torch.tanh(code / self.config.code_limit)
+    def raw_code(self, vertices: Float[Tensor, "B V 3"]) -> Float[Tensor, "B K"]:
+        """Whitened principal components of a neutral head."""
+        return (vertices.flatten(1) - self.code_mean) @ self.code_basis
+
+    def bounded(self, raw_code: Float[Tensor, "B K"]) -> Float[Tensor, "B K"]:
+        """The code as the network sees it."""
+        return self.config.code_limit * torch.tanh(raw_code / self.config.code_limit)
 
     def coefficients(self, code: Float[Tensor, "B K"]) -> Float[Tensor, "B A R"]:
         """Whitened coefficients of each unit's principal displacements."""
@@ -101,7 +104,7 @@ class AUBlendNet(nn.Module):
 
     def forward(self, vertices: Float[Tensor, "B V 3"]) -> Float[Tensor, "B A V 3"]:
         """All units' displacements, mm; zero outside the vertices that some unit moves."""
-        coefficients = self.coefficients(self.code(vertices))
+        coefficients = self.coefficients(self.bounded(self.raw_code(vertices)))
         moved = self.unit_mean + torch.einsum("bar,arc->bac", coefficients, self.unit_basis)
         deltas = moved.new_zeros(len(vertices), N_UNITS, self.config.n_vertices, 3)
         deltas[:, :, self.support] = moved.unflatten(-1, (-1, 3))

@@ -12,6 +12,7 @@ from aublend.halves import MidPlane
 from aublend.rigid_parts import RigidPart
 from aublend.units import ACTION_UNITS, AU_NAMES
 from mesh4d.errors import MeshError, TopologyError
+from mesh4d.geometry.rigid import Similarity
 from mesh4d.mesh import Mesh
 from mesh4d.sequence import MeshSequence
 
@@ -84,6 +85,18 @@ class AURig:
             side = left if part.side == "left" else right
             vertices[part.vertex_ids] = part.turned(self.neutral.vertices[part.vertex_ids], side)
         return vertices
+
+    def moved(self, frame: Similarity) -> "AURig":
+        """The same rig in the coordinates that `frame` maps to."""
+        turn = frame.rotation.T
+        return AURig(
+            neutral=self.neutral.with_vertices(frame.apply(self.neutral.vertices)),
+            deltas=(self.deltas @ (frame.scale * turn).astype(self.deltas.dtype)),
+            au_names=self.au_names,
+            mid_plane=self.mid_plane.moved(frame),
+            rigid_parts=tuple(part.moved(frame) for part in self.rigid_parts),
+            unit_m=self.unit_m / frame.scale,
+        )
 
     def regions(self) -> dict[str, Float[np.ndarray, " V"]]:
         """Where each FACS region's units move the head, 0 to 1 (brow, lid, eye, nose, cheek, lip, jaw)."""

@@ -4,6 +4,7 @@ A linear blend would shrink an eyeball between its extremes (by 3 % of its radiu
 the summed rotation vectors keeps it round at every weight.
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from jaxtyping import Float, Int
 from scipy.spatial.transform import Rotation
 
 from aublend.units import AU_INDEX, N_UNITS
+from mesh4d.geometry.rigid import Similarity
 
 EYE_TURN_DEG = {"AU61": 30.0, "AU62": -30.0}
 """Yaw about +y at full intensity: positive turns the gaze to the subject's left (+x)."""
@@ -33,6 +35,11 @@ class RigidPart:
     def turned(self, rest: Float[np.ndarray, "M 3"], weights: Float[np.ndarray, " A"]) -> Float[np.ndarray, "M 3"]:
         """Positions of the part under the side's unit weights."""
         return Rotation.from_rotvec(weights @ self.rotation_vectors).apply(rest - self.pivot) + self.pivot
+
+    def moved(self, frame: Similarity) -> "RigidPart":
+        """The same part in the coordinates that `frame` maps to."""
+        pivot = frame.apply(self.pivot[None])[0]
+        return dataclasses.replace(self, pivot=pivot, rotation_vectors=self.rotation_vectors @ frame.rotation.T)
 
 
 def eyeball(name: str, side: str, vertex_ids: Int[np.ndarray, " M"], pivot: Float[np.ndarray, "3"]) -> RigidPart:

@@ -49,9 +49,7 @@ def skull_vertices(rig: AURig) -> Bool[np.ndarray, " V"]:
     return motion <= bound
 
 
-def _box_least_squares(
-    gram: Float[np.ndarray, "A A"], right: Float[np.ndarray, "T A"]
-) -> Float[np.ndarray, "T A"]:
+def _box_least_squares(gram: Float[np.ndarray, "A A"], right: Float[np.ndarray, "T A"]) -> Float[np.ndarray, "T A"]:
     """argmin_{0<=w<=1} w G w / 2 - b w for each row b, in coordinates where G has a unit diagonal."""
     scale = 1 / np.sqrt(np.maximum(np.diag(gram), 1e-12))
     matrix, target = gram * scale[:, None] * scale, right * scale

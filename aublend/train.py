@@ -40,50 +40,70 @@ def identity_support(model: HeadModel) -> Bool[np.ndarray, " V"]:
     """Vertices the code is read from: outer skin that expressions move. Scans show these; crowns and napes vary."""
     outer = np.zeros(model.topology.n_vertices, bool)
     outer[model.topology.part_vertices("skin", "lips")] = True
-    outer[model.parts.cavity] = False
+    outer[model.parts.cavity] = outer[model.parts.socket] = False
     moved = (np.abs(model.shapes.deltas) > 0).any(axis=(0, 1, 3))
-    return outer & moved & ~model.socket
+    return outer & moved
 
 
 def fit_statistics(net: AUBlendNet, train: BlendSet, seen: Bool[np.ndarray, " V"], config: TrainConfig) -> None:
     """Principal components of neutrals and of every unit's displacements, and the ridge map between them."""
     size = net.config
-    rng = np.random.default_rng(config.seed)
-    neutrals = train.neutrals.astype(np.float64) * seen[:, None]
-    flat = neutrals.reshape(len(neutrals), -1)
+    flat = (train.neutrals * seen[:, None]).reshape(len(train.seeds), -1).astype(np.float64)
     mean = flat.mean(axis=0)
-    _, spread, axes = np.linalg.svd(flat - mean, full_matrices=False)
-    deviation = spread[: size.code_size] / np.sqrt(len(flat) - 1)
-    basis = axes[: size.code_size].T / deviation
+    _, spread, axes = principal_components(flat - mean, size.code_size)
     net.code_mean.copy_(torch.from_numpy(mean))
-    net.code_basis.copy_(torch.from_numpy(basis))
-    noisy = np.repeat(neutrals, 8, axis=0) + input_error(train.neutrals, 8, config, rng) * seen[:, None]
-    codes = net.code(torch.from_numpy(noisy).float()).double().numpy()
-    gram = codes.T @ codes + config.ridge * np.eye(size.code_size)
+    net.code_basis.copy_(torch.from_numpy(axes.T / (spread[:, None].T / np.sqrt(len(flat) - 1))))
+    clean = net.raw_code(torch.from_numpy(flat.reshape(len(flat), -1, 3)).float())
+    repeats = 8
+    errors = InputError(net, train.neutrals[0], seen, config).draw(repeats * len(flat))
+    codes = net.bounded(clean.repeat(repeats, 1) + errors).double().numpy()
+    gram = codes.T @ codes + config.ridge * repeats * np.eye(size.code_size)
     for unit in range(train.deltas.shape[1]):
         shapes = train.deltas[:, unit][:, net.support.numpy()].reshape(len(flat), -1).astype(np.float64)
         centre = shapes.mean(axis=0)
-        left, spread, axes = np.linalg.svd(shapes - centre, full_matrices=False)
-        rank = size.shape_rank
-        scale = spread[:rank] / np.sqrt(len(flat))
+        left, spread, axes = principal_components(shapes - centre, size.shape_rank)
         net.unit_mean[unit] = torch.from_numpy(centre)
-        net.unit_basis[unit] = torch.from_numpy(axes[:rank] * scale[:, None])
-        white = np.repeat(left[:, :rank] * np.sqrt(len(flat)), 8, axis=0)
+        net.unit_basis[unit] = torch.from_numpy(axes * spread[:, None] / np.sqrt(len(flat)))
+        white = np.tile(left * np.sqrt(len(flat)), (repeats, 1))
         net.ridge[unit] = torch.from_numpy(np.linalg.solve(gram, codes.T @ white).T)
 
 
-def input_error(
-    neutrals: Float[np.ndarray, "N V 3"], repeats: int, config: TrainConfig, rng: np.random.Generator
-) -> Float[np.ndarray, "NR V 3"]:
-    """Random errors such as scans and registration leave, for `repeats` copies of every head."""
-    vertices = neutrals[0].astype(np.float32)
-    count = len(neutrals) * repeats
-    centres = vertices[rng.choice(len(vertices), 24, replace=False)]
-    bumps = np.exp(-((vertices[:, None] - centres) ** 2).sum(axis=2) / (2 * config.drift_radius_mm**2))
-    bumps /= np.sqrt((bumps**2).sum(axis=1, keepdims=True)) + 1e-6
-    error = np.einsum("vk,nkc->nvc", bumps, rng.normal(0, config.drift_mm, (count, 24, 3)).astype(np.float32))
-    error += rng.normal(0, config.surface_noise_mm, error.shape).astype(np.float32)
-    return error * rng.random((count, 1, 1)).astype(np.float32)
+def principal_components(
+    rows: Float[np.ndarray, "N C"], rank: int
+) -> tuple[Float[np.ndarray, "N R"], Float[np.ndarray, " R"], Float[np.ndarray, "R C"]]:
+    """The leading singular triplets, from the small N x N Gram matrix."""
+    values, vectors = np.linalg.eigh(rows @ rows.T)
+    left = vectors[:, ::-1][:, :rank]
+    spread = np.sqrt(np.maximum(values[::-1][:rank], 1e-12))
+    return left, spread, (left.T @ rows) / spread[:, None]
+
+
+class InputError:
+    """What errors of scanning and registration do to the raw code.
+
+    The code is linear in the vertices, so the errors' covariance is carried into code space once, and drawing costs
+    next to nothing: independent noise on every vertex, and smooth bumps, at random strength from none to full.
+    """
+
+    def __init__(
+        self, net: AUBlendNet, vertices: Float[np.ndarray, "V 3"], seen: Bool[np.ndarray, " V"], config: TrainConfig
+    ) -> None:
+        self.rng = np.random.default_rng(config.seed + 2)
+        places = vertices[seen].astype(np.float64)
+        centres = places[self.rng.choice(len(places), 24, replace=False)]
+        bumps = np.exp(-((places[:, None] - centres) ** 2).sum(axis=2) / (2 * config.drift_radius_mm**2))
+        bumps /= np.sqrt((bumps**2).sum(axis=1, keepdims=True)) + 1e-6
+        basis = net.code_basis.double().numpy().reshape(len(seen), 3, -1)[seen]
+        size = basis.shape[-1]
+        self.drift = config.drift_mm * (bumps.T @ basis.reshape(len(places), -1)).reshape(-1, size)
+        flat = basis.reshape(-1, size)
+        self.noise = config.surface_noise_mm * np.linalg.cholesky(flat.T @ flat + 1e-9 * np.eye(size)).T
+
+    def draw(self, count: int) -> Float[Tensor, "N K"]:
+        """Errors to add to `count` raw codes."""
+        codes = self.rng.normal(size=(count, len(self.drift))) @ self.drift
+        codes += self.rng.normal(size=(count, len(self.noise))) @ self.noise
+        return torch.from_numpy(codes * self.rng.random((count, 1))).float()
 
 
 def train(
@@ -95,26 +115,27 @@ def train(
     """
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed + 1)
-    moved = np.abs(parts["train"].deltas).max(axis=(0, 1, 3)) > 0
+    moved = (np.abs(model.shapes.deltas) > 0).any(axis=(0, 1, 3))
     seen = identity_support(model)
     net = AUBlendNet(size, torch.from_numpy(np.flatnonzero(moved)))
     fit_statistics(net, parts["train"], seen, config)
+    errors = InputError(net, parts["train"].neutrals[0], seen, config)
     targets = {name: unit_coefficients(net, part) for name, part in parts.items() if name != "test"}
     weight = net.unit_basis.square().sum(dim=2)
-    clean = torch.from_numpy(parts["train"].neutrals * seen[:, None])
-    held = net.code(torch.from_numpy(parts["validation"].neutrals * seen[:, None]).float())
+    clean, held = (
+        net.raw_code(torch.from_numpy(parts[name].neutrals * seen[:, None])) for name in ("train", "validation")
+    )
+    held = torch.cat([net.bounded(held), net.bounded(held + errors.draw(len(held)))])
+    targets["validation"] = targets["validation"].repeat(2, 1, 1)
     history = {"ridge_validation_loss": _loss(net, held, targets["validation"], weight).item()}
     optimiser = torch.optim.AdamW(net.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, config.steps)
     best, best_state = np.inf, net.state_dict()
     with SummaryWriter(str(run_folder)) as log:
         for step in trange(config.steps, desc="AUBlendNet", unit="step"):
-            if step % 25 == 0:  # fresh input errors now and then: making them costs more than a step
-                rows = rng.permutation(len(clean))
-                noise = input_error(parts["train"].neutrals, 1, config, rng) * seen[:, None]
-                codes = net.code(clean[rows] + torch.from_numpy(noise)[rows]).detach()
-            pick = torch.from_numpy(rng.choice(len(rows), config.batch, replace=False))
-            loss = _loss(net, codes[pick], targets["train"][rows[pick]], weight)
+            pick = torch.from_numpy(rng.choice(len(clean), config.batch, replace=False))
+            codes = net.bounded(clean[pick] + errors.draw(config.batch))
+            loss = _loss(net, codes, targets["train"][pick], weight)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

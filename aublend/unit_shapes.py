@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from aublend.anatomy import HeadParts, anatomy_field, anatomy_mask, eye_centre
+from aublend.eyelids import LidGuard, lid_guard
 from aublend.makehuman import GROUPS, MakeHumanHead
 from aublend.mouth_cavity import CavityGuard, cavity_guard
 from aublend.rigid_parts import EYE_NOD_DEG, EYE_TURN_DEG
 from aublend.units import ACTION_UNITS, AU_INDEX, N_UNITS
-from mesh4d.geometry.deformation_transfer import deformation_gradients, transfer_deltas
+from mesh4d.geometry.deformation_transfer import DeformationTransfer, deformation_gradients
 from mesh4d.geometry.rigid import similarity_align
 from mesh4d.mesh import Mesh
 
@@ -30,32 +31,35 @@ class TemplateShapes:
     faces: Int[np.ndarray, "F 3"]
     """Skin triangles: what deformation transfer works on."""
     deltas: Float[np.ndarray, "G A V 3"]
-    fixed: Bool[np.ndarray, " V"]
-    """Skin that no unit moves."""
+    transfer: DeformationTransfer
+    """What a unit leaves alone on the template, in every group, it leaves alone on everybody."""
     guard: CavityGuard
+    lids: tuple[LidGuard, ...]
     lash_anchor: Int[np.ndarray, "lashes 4"]
     """Skin vertices each lash vertex rides on."""
     lash_weight: Float[np.ndarray, "lashes 4"]
 
 
-def build_template_shapes(
-    head: MakeHumanHead, parts: HeadParts, topology: Mesh
-) -> TemplateShapes:
+def build_template_shapes(head: MakeHumanHead, parts: HeadParts, topology: Mesh) -> TemplateShapes:
     """Sum the recipes of action_units.toml for every group, make them mirror-symmetric, and let solids be solid."""
     faces = topology.faces
     outer = np.isin(topology.part_of_face, [topology.part_names.index(name) for name in ("skin", "lips")])
     deltas = np.stack([_group_deltas(head, parts, group) for group in GROUPS])
-    moved = (np.abs(deltas) > 0).any(axis=(0, 1, 3))
     skin = np.zeros(len(head.base_vertices), bool)
     skin[parts.skin] = True
     distance, neighbour = cKDTree(head.base_vertices[parts.skin]).query(head.base_vertices[parts.lashes], k=4)
     weight = 1 / np.maximum(distance, 1e-3)
+    skin_faces = faces[skin[faces].all(axis=1)]
     return TemplateShapes(
         rest=head.base_vertices,
-        faces=faces[skin[faces].all(axis=1)],
+        faces=skin_faces,
         deltas=deltas,
-        fixed=skin & ~moved,
+        transfer=DeformationTransfer(head.base_vertices, skin_faces, (deltas == 0.0).all(axis=(0, 3))),
         guard=cavity_guard(head.base_vertices, parts.cavity, faces[outer]),
+        lids=tuple(
+            lid_guard(head.base_vertices, eye, np.setdiff1d(parts.skin, parts.socket))
+            for eye in (parts.left_eye, parts.right_eye)
+        ),
         lash_anchor=parts.skin[neighbour],
         lash_weight=weight / weight.sum(axis=1, keepdims=True),
     )
@@ -78,9 +82,8 @@ def identity_deltas(
     """
     source = np.tensordot(groups, shapes.deltas, axes=1)
     gradients = deformation_gradients(shapes.rest, source, shapes.faces)
-    deltas = transfer_deltas(gradients, neutral, shapes.faces, shapes.fixed)
-    for row in range(N_UNITS):
-        deltas[row] = shapes.guard.push_inside(neutral + deltas[row]) - neutral
+    deltas = shapes.transfer.carry(gradients, neutral)
+    deltas = with_anatomy(shapes, neutral, deltas)
     jaw = np.concatenate([parts.lower_teeth, parts.tongue])
     fit = similarity_align(shapes.rest[jaw], neutral[jaw])
     deltas[:, jaw] = source[:, jaw] @ (fit.scale * fit.rotation).T
@@ -93,9 +96,20 @@ def identity_deltas(
     return deltas
 
 
-def eyeball_deltas(
-    rest: Float[np.ndarray, "M 3"], centre: Float[np.ndarray, "3"]
-) -> Float[np.ndarray, "A M 3"]:
+def with_anatomy(
+    shapes: TemplateShapes, neutral: Float[np.ndarray, "V 3"], deltas: Float[np.ndarray, "A V 3"]
+) -> Float[np.ndarray, "A V 3"]:
+    """The nearest displacements that keep the mouth's walls under the skin and the lids outside the eyeballs."""
+    kept = np.empty_like(deltas)
+    for row, delta in enumerate(deltas):
+        moved = shapes.guard.push_inside(neutral + delta)
+        for lids in shapes.lids:
+            moved = lids.push_outside(moved, neutral)
+        kept[row] = moved - neutral
+    return kept
+
+
+def eyeball_deltas(rest: Float[np.ndarray, "M 3"], centre: Float[np.ndarray, "3"]) -> Float[np.ndarray, "A M 3"]:
     """Displacement of an eyeball's vertices at full intensity of each unit."""
     deltas = np.zeros((N_UNITS, *rest.shape))
     for angles, axis in ((EYE_TURN_DEG, "y"), (EYE_NOD_DEG, "x")):
@@ -115,7 +129,9 @@ def _group_deltas(head: MakeHumanHead, parts: HeadParts, group: str) -> np.ndarr
         partner[[AU_INDEX[one], AU_INDEX[other]]] = AU_INDEX[other], AU_INDEX[one]
     deltas = (deltas + mirrored[partner]) / 2
     for row in range(N_UNITS):
-        deltas[row, parts.lower_teeth] = _rigid_motion(head.base_vertices[parts.lower_teeth], deltas[row, parts.lower_teeth])
+        deltas[row, parts.lower_teeth] = _rigid_motion(
+            head.base_vertices[parts.lower_teeth], deltas[row, parts.lower_teeth]
+        )
     deltas[:, parts.upper_teeth] = 0.0
     for eye in (parts.left_eye, parts.right_eye):
         deltas[:, eye] = eyeball_deltas(head.base_vertices[eye], eye_centre(head.base_vertices, eye))

@@ -66,7 +66,9 @@ class LossWeights:
 class TrainConfig:
     """The optimisation."""
 
-    epochs: int = 14
+    epochs: int = 18
+    validate_every: int = 3
+    """Epochs between looks at the validation identities; the last epoch is always looked at."""
     batch_size: int = 32
     views_per_sample: int = 3
     """Random views of each sample in a step; evaluation uses all."""

@@ -22,6 +22,8 @@ from mesh4d.io.atomic import atomic_write
 from mesh4d.specs import load_split
 
 TRAINING_PARTS = ("train", "validation")
+FEW_SUBJECTS = 4
+"""So few are done before parallel processes have started."""
 FIELDS = ("images", "labels", "subjects", "intensities", "halves")
 
 
@@ -82,9 +84,10 @@ def render_subjects(
 ) -> ExpressionSet:
     """Synthesise and render the expressions of some identities; order and content do not depend on `processes`."""
     work = partial(_render_person, data=data, model=model, training=training)
-    count = min(processes or os.cpu_count() or 1, len(subjects))
-    if count <= 1:
-        people = [work(subject) for subject in tqdm(subjects, desc="rendering", unit="person", disable=len(subjects) < 9)]
+    count = processes or os.cpu_count() or 1
+    few = len(subjects) <= FEW_SUBJECTS
+    if count == 1 or few:
+        people = [work(subject) for subject in tqdm(subjects, desc="rendering", unit="person", disable=few)]
     else:
         context = multiprocessing.get_context("spawn")  # fork is unsafe once torch has started its threads
         with ProcessPoolExecutor(count, mp_context=context) as pool:

@@ -39,7 +39,9 @@ class FacetNetwork(nn.Module):
         super().__init__()
         dim = encoders.embed_dim
         self.encoders = encoders
-        self.patches = nn.Conv2d(encoders.patch_channels, dim, 1)
+        # The towers' features share a large mean, which makes all cosines alike and training stall: take it off.
+        self.centre = nn.BatchNorm1d(dim)
+        self.patches = nn.Sequential(nn.Conv2d(encoders.patch_channels, dim, 1), nn.BatchNorm2d(dim))
         self.cvsa = CrossViewAggregation(dim, config.fusion_heads, config.cvsa_layers, config.dropout)
         self.mtgf = TextGuidedFusion(dim, config.fusion_heads)
 
@@ -58,7 +60,7 @@ class FacetNetwork(nn.Module):
         batch, count = present.shape
         pictures = images[present].float() / 127.5 - 1.0
         features, maps = self.encoders.images(pictures.contiguous(memory_format=torch.channels_last))
-        maps = self.patches(maps)
+        features, maps = self.centre(features), self.patches(maps)
         views = features.new_zeros(batch, count, features.shape[-1])
         views[present] = nn.functional.normalize(features, dim=-1)
         patches = maps.new_zeros(batch, count, *maps.shape[1:])

@@ -4,7 +4,6 @@ Why these three bands: the third normal component follows from the other two (vi
 place goes to depth, which carries what normals cannot: how far the jaw, lips and cheeks have moved, and the outline.
 """
 
-from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -12,7 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from aublend.anatomy import eye_centre
 from aublend.head_model import head_model
-from mesh4d.errors import MeshError
+from aublend.registration import fit_head
 from mesh4d.geometry.rigid import similarity_align
 from mesh4d.mesh import Mesh
 from mesh4d.render import Framing, camera_rig, render_views
@@ -48,19 +47,6 @@ def view_angles(rig: str) -> Float[np.ndarray, "N 2"]:
     return np.stack([cameras.yaws_deg, cameras.pitches_deg], axis=1).astype(np.float32)
 
 
-def mirrored_views(rig: str) -> tuple[int, ...]:
-    """For each view, the view at the opposite yaw: what it shows of the mirrored face.
-
-    Raises:
-        MeshError: when the rig is not symmetric.
-    """
-    angles = [tuple(row) for row in view_angles(rig).tolist()]
-    try:
-        return tuple(angles.index((-yaw, pitch)) for yaw, pitch in angles)
-    except ValueError:
-        raise MeshError(f"rig {rig!r}: expected a view at the opposite yaw for each view, found {angles}") from None
-
-
 def is_embedded(mesh: Mesh) -> bool:
     """Whether a mesh has the embedded head's topology (the same triangles)."""
     topology = head_model().topology
@@ -75,15 +61,9 @@ def in_face_frame(mesh: Mesh) -> Mesh:
     """
     if is_embedded(mesh):
         return mesh.with_vertices(standard_vertices(mesh.vertices, straighten=True))
-    try:
-        from aublend.registration import align_head
-    except ImportError as error:
-        raise MeshError(
-            f"a mesh of {mesh.n_vertices} vertices is not on the embedded topology ({head_model().topology.n_vertices} "
-            "vertices), and aublend.registration, which aligns other topologies, is not installed"
-        ) from error
-    aligned = align_head(mesh)
-    return aligned
+    fit = fit_head(mesh)
+    upright = fit.to_mesh.inverse().apply(mesh.vertices)
+    return mesh.with_vertices(at_standard_size(upright, fit.template_vertices))
 
 
 def standard_vertices(vertices: Float[np.ndarray, "V 3"], straighten: bool) -> Float[np.ndarray, "V 3"]:
@@ -92,13 +72,20 @@ def standard_vertices(vertices: Float[np.ndarray, "V 3"], straighten: bool) -> F
     Args:
         straighten: also turn the head so that its still skin lies as on the average head.
     """
-    parts = head_model().parts
     if straighten:
         still = still_skin()
         fit = similarity_align(vertices[still], head_model().topology.vertices[still])
         vertices = fit.apply(vertices)
-    left, right = eye_centre(vertices, parts.left_eye), eye_centre(vertices, parts.right_eye)
-    return (vertices - (left + right) / 2) * (EYE_DISTANCE_MM / float(np.linalg.norm(left - right)))
+    return at_standard_size(vertices, vertices)
+
+
+def at_standard_size(
+    points: Float[np.ndarray, "P 3"], head: Float[np.ndarray, "V 3"]
+) -> Float[np.ndarray, "P 3"]:
+    """The points moved and scaled so that the eyes of `head` (embedded topology, same frame) are where all eyes are."""
+    parts = head_model().parts
+    left, right = eye_centre(head, parts.left_eye), eye_centre(head, parts.right_eye)
+    return (points - (left + right) / 2) * (EYE_DISTANCE_MM / float(np.linalg.norm(left - right)))
 
 
 @cache
@@ -109,8 +96,3 @@ def still_skin() -> Bool[np.ndarray, " V"]:
     still[model.parts.left_eye] = True
     still[model.parts.right_eye] = True
     return still
-
-
-def batch_images(meshes: Sequence[Mesh], rig: str = "fer7", size_px: int = 96) -> UInt8[np.ndarray, "B N 3 H W"]:
-    """The network input for several heads."""
-    return np.stack([face_images(mesh, rig, size_px) for mesh in meshes])

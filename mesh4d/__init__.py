@@ -1,7 +1,9 @@
 """mesh4d: face geometry in three dimensions and time."""
 
-from mesh4d.errors import MeshError, MeshFormatError, NoFaceError, SplitError, TopologyError
+from mesh4d.errors import MeshError, MeshFormatError, NoFaceError, SpecError, SplitError, TopologyError
+from mesh4d.io import read_mesh, read_sequence, write_mesh, write_sequence
 from mesh4d.mesh import Landmarks, Mesh
+from mesh4d.render import Views, render_views
 from mesh4d.sequence import MeshSequence
 
 __all__ = [
@@ -11,6 +13,13 @@ __all__ = [
     "MeshFormatError",
     "MeshSequence",
     "NoFaceError",
+    "SpecError",
     "SplitError",
     "TopologyError",
+    "Views",
+    "read_mesh",
+    "read_sequence",
+    "render_views",
+    "write_mesh",
+    "write_sequence",
 ]

@@ -104,7 +104,7 @@ class Mesh:
             previous = polygon
         return polygons
 
-    def to_trimesh(self):  # noqa: ANN201 - trimesh is typed as a module of dynamic classes
+    def to_trimesh(self):
         """A `trimesh.Trimesh` with the same vertex order (no merging, no repair)."""
         import trimesh
 

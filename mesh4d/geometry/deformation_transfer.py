@@ -2,8 +2,8 @@
 
 Sumner & Popovic, "Deformation Transfer for Triangle Meshes" (SIGGRAPH 2004), in the gradient form of Botsch et al.,
 "Deformation Transfer for Detail-Preserving Surface Editing" (2006): the target's displacement field u minimises
-    sum_t area_t || grad u - (J_t - I) grad X ||^2,
-with J_t the source triangle's deformation gradient, which is a Poisson system with one matrix per target.
+    sum_t sum_(i,j in t) cot_tij / 2 || (u_i - u_j) - (J_t - I) (X_i - X_j) ||^2,
+with J_t the source triangle's deformation gradient: a Poisson system.
 """
 
 import numpy as np
@@ -20,36 +20,47 @@ def deformation_gradients(
     return np.stack([_frames((rest + delta)[faces]) @ inverse for delta in deltas])
 
 
-def transfer_deltas(
-    gradients: Float[np.ndarray, "A F 3 3"],
-    target: Float[np.ndarray, "V 3"],
-    faces: Int[np.ndarray, "F 3"],
-    fixed: Bool[np.ndarray, " V"],
-) -> Float[np.ndarray, "A V 3"]:
-    """Displacements of `target` that repeat the source's deformation gradients.
+class DeformationTransfer:
+    """Carries deformations of a source mesh to any mesh of its topology.
 
-    Args:
-        gradients: J of each deformation on each triangle, from `deformation_gradients`.
-        target: rest vertices of the mesh that receives the deformation.
-        faces: triangles, the same on source and target.
-        fixed: vertices that stay where they are; at least one in each connected piece. Vertices that no face
-            uses stay too.
-
-    Returns:
-        Displacements, zero on fixed vertices, in the target's unit.
+    Weights are the source's cotangents, not the target's: the systems are factorised once for all targets, and a
+    target's collapsed triangles (folded lids) cannot outweigh their neighbours.
     """
-    cot = cotangents(target, faces)
-    stiffness = cotangent_stiffness(cot, faces, len(target))
-    used = np.zeros(len(target), bool)
-    used[faces] = True
-    free = np.flatnonzero(used & ~fixed)
-    right = _divergence(gradients - np.eye(3), cot, target, faces)[:, free]
-    solver = splu(stiffness[free][:, free].tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
-    n_shapes = len(gradients)
-    solution = solver.solve(np.ascontiguousarray(right.transpose(1, 0, 2).reshape(len(free), -1)))
-    deltas = np.zeros((n_shapes, len(target), 3))
-    deltas[:, free] = solution.reshape(len(free), n_shapes, 3).transpose(1, 0, 2)
-    return deltas
+
+    def __init__(
+        self, source: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"], fixed: Bool[np.ndarray, "A V"]
+    ) -> None:
+        """Factorise.
+
+        Args:
+            source: rest vertices.
+            faces: triangles, the same on source and targets.
+            fixed: vertices that stay where they are under each deformation; at least one in each connected piece.
+                Vertices that no face uses stay too. With what does not move fixed, a motion stays local: a Poisson
+                system left free would spread traces of it over the whole piece.
+        """
+        self.faces, self.source = faces, source
+        self.cot = cotangents(source, faces)
+        stiffness = cotangent_stiffness(self.cot, faces, len(source))
+        used = np.zeros(len(source), bool)
+        used[faces] = True
+        self.free = [np.flatnonzero(used & ~row) for row in fixed]
+        options = {"SymmetricMode": True}
+        self.solvers = [
+            splu(stiffness[ids][:, ids].tocsc(), permc_spec="MMD_AT_PLUS_A", options=options) if len(ids) else None
+            for ids in self.free
+        ]
+
+    def carry(
+        self, gradients: Float[np.ndarray, "A F 3 3"], target: Float[np.ndarray, "V 3"]
+    ) -> Float[np.ndarray, "A V 3"]:
+        """Displacements of `target` that repeat the deformation gradients, zero on fixed vertices, in its unit."""
+        right = _divergence(gradients - np.eye(3), self.cot, target, self.faces)
+        deltas = np.zeros((len(gradients), len(target), 3))
+        for row, (ids, solver) in enumerate(zip(self.free, self.solvers, strict=True)):
+            if solver is not None:
+                deltas[row, ids] = solver.solve(right[row, ids])
+        return deltas
 
 
 def cotangents(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) -> Float[np.ndarray, "F 3"]:

@@ -58,7 +58,7 @@ def write_morph_mesh(morph: MorphMesh, path: str | PathLike[str], *, colors: dic
     Args:
         morph: what to write.
         path: ends in .glb or .gltf.
-        colors: part -> linear RGBA of its material; parts left out look as `gltf_material.PALETTE` has them.
+        colors: part -> linear RGBA of its material; parts left out look as `mesh4d.materials` has them.
 
     Raises:
         MeshError: a mesh without faces, or extras that are not JSON.

@@ -9,18 +9,9 @@ from mesh4d.errors import MeshFormatError
 from mesh4d.io.glb import Document
 from mesh4d.io.json_items import Item
 from mesh4d.io.textures import decode_texture
+from mesh4d.materials import material_of_part, to_linear
 
 RGBA = tuple[float, float, float, float]
-
-PALETTE: dict[str, tuple[RGBA, float]] = {
-    "skin": ((0.72, 0.46, 0.36, 1.0), 0.55),
-    "eyes": ((0.85, 0.85, 0.83, 1.0), 0.15),
-    "teeth": ((0.80, 0.76, 0.66, 1.0), 0.30),
-    "tongue": ((0.55, 0.18, 0.17, 1.0), 0.45),
-    "lashes": ((0.03, 0.02, 0.02, 1.0), 0.80),
-}
-"""Part -> base colour (linear RGBA) and roughness; other parts are a light grey."""
-OTHER_PART: tuple[RGBA, float] = ((0.65, 0.65, 0.65, 1.0), 0.6)
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +21,12 @@ def material(name: str | None, colors: dict[str, RGBA] | None) -> dict[str, obje
 
     Args:
         name: the part.
-        colors: linear RGBA of parts that shall not look as PALETTE has them.
+        colors: linear RGBA of parts that shall not look as `mesh4d.materials` has them.
     """
-    color, roughness = PALETTE.get(name or "skin", OTHER_PART)
-    color = (colors or {}).get(name or "", color)
+    look = material_of_part(name or "skin")
+    red, green, blue = to_linear(np.array(look.srgb)).tolist()
+    color = (colors or {}).get(name or "", (red, green, blue, 1.0))
+    roughness = round(0.75 - 0.6 * look.gloss, 3)
     entry: dict[str, object] = {"name": name} if name else {}
     entry["pbrMetallicRoughness"] = {
         "baseColorFactor": [float(channel) for channel in color],

@@ -97,7 +97,7 @@ def parse_json(content: bytes, source: str) -> Item:
         raise ValueError(f"{word} is not JSON")
 
     try:
-        value = json.loads(content.decode("utf-8"), parse_constant=refuse)
+        value = json.loads(content.decode("utf-8-sig"), parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         raise MeshFormatError(source, "JSON", "a valid document", str(error)) from error
     if not isinstance(value, dict):

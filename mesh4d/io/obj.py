@@ -4,6 +4,7 @@ Reads v (with optional colours), vt, f in all forms, g, usemtl, o, mtllib; skips
 The file's own vertex order and count are kept, always.
 """
 
+import codecs
 import re
 from os import PathLike
 from pathlib import Path
@@ -32,7 +33,7 @@ def read_obj(path: str | PathLike[str]) -> Mesh:
 
 def parse_obj(data: bytes, path: Path) -> Mesh:
     """The mesh in the bytes of an OBJ file; `path` names it in errors and says where its texture lies."""
-    statements = scan(data, str(path))
+    statements = scan(data.removeprefix(codecs.BOM_UTF8), str(path))
     if len(statements.vertices) == 0:
         raise statements.error(0, "an OBJ file with v lines", "none")
     vertices, colors = _vertices(statements)

@@ -81,7 +81,9 @@ def face_template(mesh: Mesh, shape_basis: Float[np.ndarray, "K V 3"] | None = N
     outer[mesh.faces[outer_ids]] = True
     face = outer & _front_of_face(mesh)
     if face.sum() < 100:
-        raise MeshError(f"a template needs its face in the face frame (mm, eyes at the origin); found {face.sum()} vertices there")
+        raise MeshError(
+            f"a template needs its face in the face frame (mm, eyes at the origin); found {face.sum()} vertices there"
+        )
     area = vertex_areas(mesh.vertices, mesh.faces[outer_ids])
     return FaceTemplate(
         mesh=mesh,
@@ -117,7 +119,9 @@ def _lip_sides(mesh: Mesh, outer: Bool[np.ndarray, " V"]) -> Int[np.ndarray, " V
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     length = np.linalg.norm(mesh.vertices[edges[:, 0]] - mesh.vertices[edges[:, 1]], axis=1)
     graph = sp.coo_matrix((length, edges.T), shape=(mesh.n_vertices,) * 2).tocsr()
-    upper, lower = (dijkstra(graph, directed=False, indices=half, min_only=True) for half in _halves(mesh, rim, corners, edges))
+    upper, lower = (
+        dijkstra(graph, directed=False, indices=half, min_only=True) for half in _halves(mesh, rim, corners, edges)
+    )
     near = outer & (cKDTree(mesh.vertices[lips]).query(mesh.vertices)[0] < LIP_REACH_MM)
     near &= (x > x[corners[0]] + CORNER_MM) & (x < x[corners[1]] - CORNER_MM)
     side[near] = np.sign(lower[near] - upper[near]).astype(np.int64)

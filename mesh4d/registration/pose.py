@@ -9,7 +9,6 @@ from typing import no_type_check
 
 import numba
 import numpy as np
-from jaxtyping import Float
 from scipy.cluster.vq import kmeans2
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
@@ -23,10 +22,14 @@ from mesh4d.registration.target_surface import TargetSurface, surface_samples, t
 GRID_CELLS = 40
 ROTATIONS = 96
 COARSE_SAMPLES = 220
-STAGES = ((4, 300), (8, 60), (16, 10))
+PLACES = 5
+"""Places that a whole head is tried at, besides the target's middle."""
+UNTOLD_COST = 0.3
+"""What a face beyond the target's rims adds to the misfit: less than a face that does not match."""
+STAGES = ((8, 300), (12, 60), (16, 12))
 """Coarse ICP: iterations, then how many starts go on."""
 REFINED_SAMPLES = 900
-SIGMA_FAR_MM, SIGMA_NEAR_MM, SCORE_MM = 30.0, 8.0, 10.0
+SIGMA_FAR_MM, SIGMA_NEAR_MM, SCORE_MM = 45.0, 8.0, 14.0
 """How far a pair may lie apart and still count, early and late in a coarse ICP, and when its outcome is judged."""
 GOAL_WEIGHT = 0.5
 """Say of a target sample beside a template sample: the target may hold shoulders and hair."""
@@ -63,43 +66,47 @@ def pose_candidates(template: FaceTemplate, target: TargetSurface, count: int) -
         template.vertices, template.outer_faces, COARSE_SAMPLES, rng, density=0.3 + 1.7 * corner_face
     )
     goal, goal_normals = target.samples(COARSE_SAMPLES, rng)
-    importance = np.where(_in_front(source), 1.0, 0.4)
     source_grid = _nearest_grid(*surface_samples(template.vertices, template.outer_faces, 4000, rng))
     goal_grid = _nearest_grid(*target.samples(4000, rng))
-    poses = _starts(template, target, rng)
-    for iterations, kept in STAGES:
-        poses, misfit = _coarse_icp(
-            poses, iterations, source, source_normals, importance, goal, goal_normals, *source_grid, *goal_grid
-        )
-        best = np.argsort(misfit)[: 3 * kept]
-        poses = poses[_distinct(poses, best, kept)]
-    refined = [_refine(template, target, _unpack(row), rng) for row in poses]
-    refined.sort(key=lambda candidate: candidate.misfit)
-    return _apart(refined, count)
+    found = []
+    for starts, behind in ((_head_starts(template, target, rng), 0.4), (_face_starts(template, target, rng), 0.02)):
+        importance = np.where(_in_front(source), 1.0, behind)
+        poses = starts
+        for iterations, kept in STAGES:
+            poses, misfit = _coarse_icp(
+                poses, iterations, source, source_normals, importance, goal, goal_normals, *source_grid, *goal_grid
+            )
+            poses = poses[_distinct(poses, np.argsort(misfit)[: 3 * kept], kept)]
+        found += [_refine(template, target, _unpack(row), rng) for row in poses]
+    found.sort(key=lambda candidate: candidate.misfit)
+    return _apart(found, count)
 
 
 def _in_front(points: np.ndarray) -> np.ndarray:
     return (points[:, 2] > -25) & (np.abs(points[:, 1] + 30) < 75)
 
 
-def _starts(template: FaceTemplate, target: TargetSurface, rng: np.random.Generator) -> np.ndarray:
-    """Rows (scale, rotation, translation): a whole head at several sizes and places, and a face that is all there is."""
+def _head_starts(template: FaceTemplate, target: TargetSurface, rng: np.random.Generator) -> np.ndarray:
+    """A whole head at several sizes and places: the target may be a bust."""
     points, _ = target.samples(1500, rng)
-    cube = Rotation.create_group("O").as_matrix()
-    rotations = np.concatenate([cube, _even_rotations(ROTATIONS)])
-    head, face = template.vertices[template.outer], template.vertices[template.face]
-    middle = points.mean(axis=0)
-    size = _spread(points)
-    places = np.concatenate([middle[None], kmeans2(points, 5, seed=0, minit="++")[0]])
+    places = np.concatenate([points.mean(axis=0)[None], kmeans2(points, PLACES, seed=0, minit="++")[0]])
+    return _starts(template.vertices[template.outer], points, np.array([0.42, 0.6, 0.82, 1.05]), places)
+
+
+def _face_starts(template: FaceTemplate, target: TargetSurface, rng: np.random.Generator) -> np.ndarray:
+    """A face that is all there is: a mask."""
+    points, _ = target.samples(1500, rng)
+    return _starts(template.vertices[template.face], points, np.array([0.8, 1.0, 1.25]), points.mean(axis=0)[None])
+
+
+def _starts(anchor: np.ndarray, points: np.ndarray, ratios: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Rows (scale, rotation, translation) that bring the middle of the anchor's points to each place."""
+    rotations = np.concatenate([Rotation.create_group("O").as_matrix(), _even_rotations(ROTATIONS)])
     rows = []
-    for anchor, ratios, centres in (
-        (head.mean(axis=0), size / _spread(head) * np.array([0.42, 0.6, 0.82, 1.05]), places),
-        (face.mean(axis=0), size / _spread(face) * np.array([0.85, 1.2]), middle[None]),
-    ):
-        for ratio in ratios:
-            for centre in centres:
-                moved = centre - ratio * (rotations @ anchor)
-                rows.append(np.concatenate([np.full((len(rotations), 1), ratio), rotations.reshape(-1, 9), moved], axis=1))
+    for ratio in ratios * _spread(points) / _spread(anchor):
+        for place in places:
+            moved = place - ratio * (rotations @ anchor.mean(axis=0))
+            rows.append(np.concatenate([np.full((len(moved), 1), ratio), rotations.reshape(-1, 9), moved], axis=1))
     return np.concatenate(rows)
 
 
@@ -114,7 +121,12 @@ def _even_rotations(count: int) -> np.ndarray:
     t = s / count
     alpha, beta = 2 * np.pi * s / 2**0.5, 2 * np.pi * s / 1.533751168755204288118041
     quaternion = np.stack(
-        [np.sqrt(t) * np.sin(alpha), np.sqrt(t) * np.cos(alpha), np.sqrt(1 - t) * np.sin(beta), np.sqrt(1 - t) * np.cos(beta)],
+        [
+            np.sqrt(t) * np.sin(alpha),
+            np.sqrt(t) * np.cos(alpha),
+            np.sqrt(1 - t) * np.sin(beta),
+            np.sqrt(1 - t) * np.cos(beta),
+        ],
         axis=1,
     )
     return Rotation.from_quat(quaternion).as_matrix()
@@ -166,36 +178,54 @@ def _refine(template: FaceTemplate, target: TargetSurface, pose: Similarity, rng
     """Point-to-plane ICP with scale on the exact surface; the misfit is measured on the face."""
     face = np.flatnonzero(template.face)
     rest = np.flatnonzero(template.outer & ~template.face)
-    ids = np.concatenate([rng.permutation(face)[: 2 * REFINED_SAMPLES // 3], rng.permutation(rest)[: REFINED_SAMPLES // 3]])
+    ids = np.concatenate(
+        [rng.permutation(face)[: 2 * REFINED_SAMPLES // 3], rng.permutation(rest)[: REFINED_SAMPLES // 3]]
+    )
     source = template.vertices[ids]
     normals = vertex_normals(template.vertices, template.outer_faces)[ids]
     importance = np.sqrt(template.weight[ids])
-    misfit = 1.0
     for sigma in (12.0, 10.0, 8.0, 6.0, 5.0, 5.0):
         moved, facing = pose.apply(source), normals @ pose.rotation.T
-        nearest, direction, good, _ = target.matches(moved, facing, 0.2, 4 * sigma * pose.scale)
+        match = target.matches(moved, facing, 0.2, 4 * sigma * pose.scale)
+        nearest, direction, good = match.points, match.normals, match.good
         gap = np.einsum("pc,pc->p", moved - nearest, direction) / pose.scale
         agree = np.einsum("pc,pc->p", facing, direction)
         distance = np.linalg.norm(moved - nearest, axis=1) / pose.scale
         trust = np.where(good, np.exp(-((distance / sigma) ** 2) / 2) * np.maximum(agree, 0), 0.0)
-        on_face = template.face[ids]
-        near = np.where(good, np.exp(-((distance / 4.0) ** 2) / 2) * np.maximum(agree, 0), 0.0)
-        misfit = 1 - float((near * importance)[on_face].sum() / importance[on_face].sum())
-        misfit += 0.1 * (1 - float((near * importance)[~on_face].sum() / max(importance[~on_face].sum(), 1e-9)))
         weight = trust * importance
         if np.count_nonzero(weight > 1e-3) < 30:
             return PoseCandidate(pose, 2.0)
         pose = _plane_step(pose, moved, direction, gap, weight)
-    return PoseCandidate(pose, misfit)
+    return PoseCandidate(pose, _judged(template, target, pose, ids, normals, importance))
 
 
-def _plane_step(pose: Similarity, moved: np.ndarray, direction: np.ndarray, gap: np.ndarray, weight: np.ndarray) -> Similarity:
+def _judged(
+    template: FaceTemplate,
+    target: TargetSurface,
+    pose: Similarity,
+    ids: np.ndarray,
+    normals: np.ndarray,
+    importance: np.ndarray,
+) -> float:
+    """`PoseCandidate.misfit` of a pose: measured on the face, and a little on the rest."""
+    moved, facing = pose.apply(template.vertices[ids]), normals @ pose.rotation.T
+    match = target.matches(moved, facing, 0.2, 20.0 * pose.scale)
+    agree = np.maximum(np.einsum("pc,pc->p", facing, match.normals), 0)
+    distance = np.linalg.norm(moved - match.points, axis=1) / pose.scale
+    near = np.where(match.good, np.exp(-((distance / 4.0) ** 2) / 2) * agree, 0.0)
+    on_face = template.face[ids]
+    told = np.where(target.beyond_rim(moved), 0.0, importance) * np.where(on_face, 1.0, 0.1)
+    evidence = float(told[on_face].sum() / importance[on_face].sum())
+    return 1 - float((near * told).sum() / max(told.sum(), 1e-9)) + UNTOLD_COST * (1 - evidence)
+
+
+def _plane_step(
+    pose: Similarity, moved: np.ndarray, direction: np.ndarray, gap: np.ndarray, weight: np.ndarray
+) -> Similarity:
     """One Gauss-Newton step on sum w (n . (S x - q))^2 over rotation, translation and log scale."""
     centre = moved.mean(axis=0)
     arm = (moved - centre) / pose.scale
-    rows = np.concatenate(
-        [np.cross(arm, direction), direction, np.einsum("pc,pc->p", arm, direction)[:, None]], axis=1
-    )
+    rows = np.concatenate([np.cross(arm, direction), direction, np.einsum("pc,pc->p", arm, direction)[:, None]], axis=1)
     normal = rows.T @ (weight[:, None] * rows)
     normal[np.diag_indices(7)] += 1e-3 * np.trace(normal[:6, :6]) / 6 * np.array([1, 1, 1, 1e-3, 1e-3, 1e-3, 1])
     step = -np.linalg.solve(normal, rows.T @ (weight * gap))
@@ -208,7 +238,19 @@ def _plane_step(pose: Similarity, moved: np.ndarray, direction: np.ndarray, gap:
 @numba.njit(cache=True, nogil=True)
 @no_type_check
 def _coarse_icp(
-    poses, iterations, source, source_normals, importance, goal, goal_normals, low_s, cell_s, grid_s, low_g, cell_g, grid_g
+    poses,
+    iterations,
+    source,
+    source_normals,
+    importance,
+    goal,
+    goal_normals,
+    low_s,
+    cell_s,
+    grid_s,
+    low_g,
+    cell_g,
+    grid_g,
 ):
     """Symmetric robust ICP of every start; point-to-point (Umeyama) steps. Returns poses and misfits.
 
@@ -234,11 +276,24 @@ def _coarse_icp(
                 nx, ny, nz = _turned(turn, source_normals[i, 0], source_normals[i, 1], source_normals[i, 2])
                 agree = max(nx * hit[3] + ny * hit[4] + nz * hit[5], 0.0)
                 d = ((x - hit[0]) ** 2 + (y - hit[1]) ** 2 + (z - hit[2]) ** 2) / (scale * scale)
-                _add(sums, importance[i] * np.exp(-d / (2 * sigma * sigma)) * (0.1 + 0.9 * agree), u, v, w, hit[0], hit[1], hit[2])
+                _add(
+                    sums,
+                    importance[i] * np.exp(-d / (2 * sigma * sigma)) * (0.1 + 0.9 * agree),
+                    u,
+                    v,
+                    w,
+                    hit[0],
+                    hit[1],
+                    hit[2],
+                )
                 found += importance[i] * np.exp(-d / (2 * SCORE_MM * SCORE_MM)) * agree
                 total += importance[i]
             for i in range(len(goal)):
-                x, y, z = (goal[i, 0] - shift[0]) / scale, (goal[i, 1] - shift[1]) / scale, (goal[i, 2] - shift[2]) / scale
+                x, y, z = (
+                    (goal[i, 0] - shift[0]) / scale,
+                    (goal[i, 1] - shift[1]) / scale,
+                    (goal[i, 2] - shift[2]) / scale,
+                )
                 u, v, w = _turned_back(turn, x, y, z)
                 hit = _cell(grid_s, low_s, cell_s, u, v, w)
                 nx, ny, nz = _turned_back(turn, goal_normals[i, 0], goal_normals[i, 1], goal_normals[i, 2])

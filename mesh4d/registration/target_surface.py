@@ -9,13 +9,24 @@ from mesh4d.errors import NoFaceError
 from mesh4d.geometry.normals import face_areas, face_normals, vertex_normals
 from mesh4d.geometry.rigid import Similarity
 from mesh4d.mesh import Mesh
-from mesh4d.registration.closest import SurfacePoints, TriangleTree, triangle_tree
+from mesh4d.registration.closest import TriangleTree, triangle_tree
 from mesh4d.registration.visibility import boundary_vertices, outer_faces
 
 LEAST_FACES = 60
 """No face is told by fewer triangles."""
 RIM_WEIGHT = 0.98
 """A nearest point that owes more than this to rim vertices lies on the rim of a hole: the true match is missing."""
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Nearest points on a target that face the same way as the points they were asked for."""
+
+    points: Float[np.ndarray, "P 3"]
+    normals: Float[np.ndarray, "P 3"]
+    """Smooth unit normals there."""
+    good: Bool[np.ndarray, " P"]
+    """Which can be trusted."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +56,20 @@ class TargetSurface:
 
     def matches(
         self, points: Float[np.ndarray, "P 3"], normals: Float[np.ndarray, "P 3"], least_cosine: float, reach: float
-    ) -> tuple[Float[np.ndarray, "P 3"], Float[np.ndarray, "P 3"], Bool[np.ndarray, " P"], SurfacePoints]:
-        """Nearest points that face the same way, their smooth normals, and which of them can be trusted."""
+    ) -> Matches:
+        """Nearest points whose normals have at least this cosine with `normals`, up to `reach` away."""
         places = self.tree.query(points, normals, least_cosine, max_distance=reach)
         nearest = places.interpolate(self.vertices, self.faces)
         rim_share = places.interpolate(self.rim[:, None].astype(float), self.faces)[:, 0]
         direction = places.interpolate(self.normals, self.faces)
         length = np.linalg.norm(direction, axis=1)
         good = places.found & (rim_share < RIM_WEIGHT) & (length > 1e-6)
-        return nearest, direction / np.maximum(length, 1e-6)[:, None], good, places
+        return Matches(nearest, direction / np.maximum(length, 1e-6)[:, None], good)
+
+    def beyond_rim(self, points: Float[np.ndarray, "P 3"]) -> Bool[np.ndarray, " P"]:
+        """Points whose nearest place is on the rim of a hole or cut: the target says nothing about them."""
+        places = self.tree.query(points)
+        return places.interpolate(self.rim[:, None].astype(float), self.faces)[:, 0] >= RIM_WEIGHT
 
     def samples(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Points spread evenly over the outer layer, with the normals of their faces."""

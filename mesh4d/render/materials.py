@@ -1,39 +1,12 @@
-"""What surfaces are made of: colour and gloss per part, vertex colours, and textures; all in linear light."""
+"""The colours a mesh brings, ready to be looked up: parts' materials, vertex colours, textures; in linear light."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from mesh4d.materials import SKIN, material_of_part, to_linear
 from mesh4d.mesh import Mesh
-
-
-@dataclass(frozen=True)
-class Material:
-    """A plain surface."""
-
-    srgb: tuple[float, float, float]
-    """Colour as a colour picker shows it (sRGB, 0 to 1)."""
-    gloss: float
-    """Strength of the highlight: 0 matt, 1 wet."""
-
-
-SKIN = Material((0.80, 0.63, 0.54), 0.10)
-MATERIALS = {
-    "lash": Material((0.36, 0.26, 0.21), 0.0),
-    "brow": Material((0.26, 0.19, 0.15), 0.0),
-    "hair": Material((0.26, 0.19, 0.15), 0.05),
-    "eye": Material((0.93, 0.92, 0.90), 0.9),
-    "teeth": Material((0.90, 0.86, 0.78), 0.5),
-    "gum": Material((0.70, 0.38, 0.36), 0.4),
-    "tongue": Material((0.72, 0.36, 0.35), 0.3),
-}
-"""By the first key that a part's name holds, in this order ('eyelashes' are lashes); any other part is skin."""
-
-
-def material_of_part(name: str) -> Material:
-    """The material for a part of that name."""
-    return next((material for key, material in MATERIALS.items() if key in name.lower()), SKIN)
 
 
 @dataclass(frozen=True)
@@ -84,17 +57,6 @@ def sample_texture(texture: UInt8[np.ndarray, "H W 3"], uv: Float[np.ndarray, "P
     upper = light[texture[top, left]] * (1 - across) + light[texture[top, right]] * across
     lower = light[texture[bottom, left]] * (1 - across) + light[texture[bottom, right]] * across
     return upper * (1 - down) + lower * down
-
-
-def to_linear(srgb: Float[np.ndarray, "*S"]) -> Float[np.ndarray, "*S"]:
-    """Linear light of sRGB values (IEC 61966-2-1)."""
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-
-
-def to_srgb(linear: Float[np.ndarray, "*S"]) -> Float[np.ndarray, "*S"]:
-    """sRGB values of linear light, clipped to 0..1 (IEC 61966-2-1)."""
-    light = np.clip(linear, 0.0, 1.0)
-    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
 def _rgb(texture: UInt8[np.ndarray, "H W C"]) -> UInt8[np.ndarray, "H W 3"]:

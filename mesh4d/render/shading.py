@@ -20,8 +20,9 @@ from jaxtyping import Float, Int
 
 from mesh4d.errors import MeshError
 from mesh4d.geometry.normals import unit
+from mesh4d.materials import to_srgb
 from mesh4d.render.cameras import Camera
-from mesh4d.render.materials import Surface, sample_texture, to_srgb
+from mesh4d.render.materials import Surface, sample_texture
 from mesh4d.render.rasterize import Raster
 
 CHANNEL_BANDS = {

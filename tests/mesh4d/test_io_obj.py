@@ -105,6 +105,10 @@ def test_errors_name_the_line(text, line, found):
     assert found in caught.value.found
 
 
+def test_byte_order_mark():
+    assert parse("\ufeff" + SQUARE).n_vertices == 4
+
+
 def test_no_vertices():
     for text in ("", "\n", "hello\n", "f 1 2 3\n"):
         with pytest.raises(MeshFormatError, match="v lines"):

@@ -3,9 +3,10 @@ import pytest
 import trimesh
 
 from mesh4d.errors import MeshError
+from mesh4d.materials import SKIN, material_of_part, to_linear, to_srgb
 from mesh4d.mesh import Mesh
 from mesh4d.render.cameras import CameraRig, Framing
-from mesh4d.render.materials import SKIN, material_of_part, sample_texture, surface_of, to_linear, to_srgb
+from mesh4d.render.materials import sample_texture, surface_of
 from mesh4d.render.multiview import render_views
 from mesh4d.render.shading import BACKGROUND, bands_of, lit
 

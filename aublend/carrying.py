@@ -1,0 +1,170 @@
+"""Carrying displacements from the embedded topology to a registered head's own vertices."""
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Bool, Float, Int
+from scipy.sparse.linalg import splu
+from scipy.spatial import cKDTree
+
+from aublend.head_model import HeadModel
+from mesh4d.errors import MeshError
+from mesh4d.geometry.normals import vertex_normals
+from mesh4d.geometry.rigid import similarity_align
+from mesh4d.mesh import Mesh
+from mesh4d.registration import Registration
+from mesh4d.registration.correspondence import tree_normals
+from mesh4d.registration.visibility import vertex_components, welded_ids
+
+ON_SKIN_MM = 2.5
+"""Vertices this near to the fitted skin are skin and move with it."""
+FADE_MM = (4.0, 20.0)
+"""A loose piece moves in full when its nearest vertex is nearer than the first, not at all beyond the second."""
+LEAST_COSINE = 0.2
+
+
+def carried_deltas(
+    model: HeadModel,
+    registration: Registration,
+    template: Float[np.ndarray, "V 3"],
+    mesh: Mesh,
+    eyes: Int[np.ndarray, " eyes"],
+    deltas: Float[np.ndarray, "A V 3"],
+) -> Float[np.ndarray, "A U 3"]:
+    """Displacements of the mesh's vertices, in the face frame, mm.
+
+    Skin takes the motion of its place on the fitted skin. What hangs together with it (mouth's inside, eye sockets,
+    nostrils, hair, neck) continues that motion smoothly over the mesh's own edges. Teeth and tongue take the motion
+    of the embedded ones, eyeballs turn with the embedded ones, other loose pieces follow what they lie on.
+
+    Args:
+        template: the embedded topology in this head's shape, face frame.
+        mesh: the head in the face frame.
+        eyes: the mesh's own eyeballs.
+    """
+    places = registration.target_on_template
+    moved = places.interpolate(deltas, model.topology.faces)
+    distance = np.abs(places.signed_distance) / registration.pose.scale
+    component = vertex_components(mesh.vertices, mesh.faces)
+    inner = _inner_pieces(model, template, mesh, component, eyes)
+    steady = distance < ON_SKIN_MM
+    facing = np.einsum(
+        "uc,uc->u", tree_normals(template, model.topology.faces, places), vertex_normals(mesh.vertices, mesh.faces)
+    )
+    main = component == _largest(component, mesh.faces)
+    steady &= ~main | (facing > LEAST_COSINE)
+    steady &= ~inner
+    moved = _continued(mesh, component, moved, steady, ~steady & ~inner)
+    _fade_loose(moved, component, distance, steady, inner)
+    for name in np.unique(component[inner]):
+        piece = np.flatnonzero(component == name)
+        moved[:, piece] = _inner_motion(model, template, mesh.vertices[piece], deltas)
+    return moved
+
+
+def _largest(component: np.ndarray, faces: np.ndarray) -> int:
+    return int(np.bincount(component[faces[:, 0]]).argmax())
+
+
+def _inner_pieces(
+    model: HeadModel,
+    template: Float[np.ndarray, "V 3"],
+    mesh: Mesh,
+    component: Int[np.ndarray, " U"],
+    eyes: Int[np.ndarray, " eyes"],
+) -> Bool[np.ndarray, " U"]:
+    """Vertices of pieces that lie where the embedded head has teeth, tongue or eyeballs."""
+    parts = model.parts
+    kind = np.zeros(len(template), bool)
+    for ids in (parts.upper_teeth, parts.lower_teeth, parts.tongue, parts.cavity):
+        kind[ids] = True
+    near_inner = kind[cKDTree(template).query(mesh.vertices)[1]]
+    count = np.bincount(component)
+    share = np.bincount(component, near_inner, minlength=len(count)) / np.maximum(count, 1)
+    largest = _largest(component, mesh.faces)
+    inner = (share > 0.6)[component] & (component != largest)
+    inner[eyes] = True
+    return inner
+
+
+def _continued(
+    mesh: Mesh,
+    component: Int[np.ndarray, " U"],
+    moved: Float[np.ndarray, "A U 3"],
+    known: Bool[np.ndarray, " U"],
+    wanted: Bool[np.ndarray, " U"],
+) -> Float[np.ndarray, "A U 3"]:
+    """Extend motion harmonically over the mesh's edges to the wanted vertices of pieces that have known ones."""
+    has_known = np.zeros(int(component.max()) + 1, bool)
+    has_known[component[known]] = True
+    unknown = np.flatnonzero(wanted & has_known[component])
+    if len(unknown) == 0:
+        return moved
+    graph = _edge_graph(mesh)
+    degree = np.asarray(graph.sum(axis=1)).ravel()
+    stiffness = (sp.diags(degree + 1e-9 * max(degree.max(), 1e-12)) - graph).tocsr()[unknown]
+    given = np.flatnonzero(known)
+    right = -stiffness[:, given] @ moved[:, given].transpose(1, 0, 2).reshape(len(given), -1)
+    solver = splu(stiffness[:, unknown].tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+    extended = moved.copy()
+    extended[:, unknown] = solver.solve(right).reshape(len(unknown), len(moved), 3).transpose(1, 0, 2)
+    return extended
+
+
+def _edge_graph(mesh: Mesh) -> sp.csr_matrix:
+    """Edges weighted by the inverse of their length; vertices at one place (texture seams) are tied together."""
+    edges = np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]])
+    edges = np.unique(np.sort(edges, axis=1), axis=0)
+    length = np.linalg.norm(mesh.vertices[edges[:, 0]] - mesh.vertices[edges[:, 1]], axis=1)
+    order = np.argsort(ids := welded_ids(mesh.vertices), kind="stable")
+    same = ids[order[1:]] == ids[order[:-1]]
+    seams = np.stack([order[:-1][same], order[1:][same]], axis=1)
+    rows = np.concatenate([edges, seams])
+    weight = np.concatenate([1 / np.maximum(length, 1e-3), np.full(len(seams), 1e4)])
+    graph = sp.coo_matrix((weight, rows.T), shape=(mesh.n_vertices,) * 2).tocsr()
+    return (graph + graph.T).tocsr()
+
+
+def _fade_loose(
+    moved: Float[np.ndarray, "A U 3"],
+    component: Int[np.ndarray, " U"],
+    distance: Float[np.ndarray, " U"],
+    steady: Bool[np.ndarray, " U"],
+    inner: Bool[np.ndarray, " U"],
+) -> None:
+    """Pieces that touch no skin move as one with the skin nearest to them, less the farther they are (in place)."""
+    touching = np.zeros(int(component.max()) + 1, bool)
+    touching[component[steady | inner]] = True
+    loose = np.flatnonzero(~touching[component])
+    for name in np.unique(component[loose]):
+        piece = loose[component[loose] == name]
+        nearest = piece[distance[piece] <= distance[piece].min() + 1.0]
+        t = np.clip((distance[piece].min() - FADE_MM[0]) / (FADE_MM[1] - FADE_MM[0]), 0, 1)
+        moved[:, piece] = (1 - t * t * (3 - 2 * t)) * moved[:, nearest].mean(axis=1)[:, None]
+
+
+def _inner_motion(
+    model: HeadModel,
+    template: Float[np.ndarray, "V 3"],
+    points: Float[np.ndarray, "M 3"],
+    deltas: Float[np.ndarray, "A V 3"],
+) -> Float[np.ndarray, "A M 3"]:
+    """The motion of the embedded eyeball, row of teeth or tongue that a piece lies on; all but the tongue as solids."""
+    parts = model.parts
+    solids = (parts.left_eye, parts.right_eye, parts.upper_teeth, parts.lower_teeth, parts.tongue)
+    gaps = [np.median(cKDTree(template[ids]).query(points)[0]) for ids in solids]
+    best = int(np.argmin(gaps))
+    ids = solids[best]
+    if ids is parts.tongue:
+        gap, nearest = cKDTree(template[ids]).query(points, k=4)
+        weight = 1 / np.maximum(gap, 1e-3)
+        weight /= weight.sum(axis=1, keepdims=True)
+        return np.einsum("mk,amkc->amc", weight, deltas[:, ids[nearest]])
+    motion = np.zeros((len(deltas), len(points), 3))
+    for row, delta in enumerate(deltas[:, ids]):
+        if np.abs(delta).max() > 1e-9:
+            try:
+                solid = similarity_align(template[ids], template[ids] + delta, with_scale=False)
+            except MeshError:
+                continue  # a collapsed part has no motion to give
+            motion[row] = solid.apply(points) - points
+    return motion

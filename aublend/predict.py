@@ -1,0 +1,96 @@
+"""predict_rig: any head's own AU rig, on its own vertices."""
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Float
+
+from aublend.anatomy import eye_centre
+from aublend.head_model import HeadModel, head_model
+from aublend.halves import MidPlane
+from aublend.registration import HeadFit, carry_deltas, fit_head
+from aublend.rig import AURig
+from aublend.rigid_parts import RigidPart, eyeball
+from aublend.unit_shapes import identity_deltas, with_anatomy
+from aublend.units import AU_NAMES
+from mesh4d.errors import MeshError
+from mesh4d.mesh import Mesh
+
+Method = Literal["net", "transfer", "mean"]
+
+
+def predict_rig(mesh: Mesh, method: Method = "net") -> AURig:
+    """The 32 action units of a head, in its own topology, vertex order, pose and unit.
+
+    Args:
+        mesh: any head, neutral. The embedded topology is recognised; others are registered first.
+        method: "net" is AUBlendNet, "transfer" deformation transfer from the average head, "mean" the training
+            identities' mean displacements.
+
+    Raises:
+        NoFaceError: when the mesh holds no face.
+        MeshError: for an unknown method.
+    """
+    if method not in get_args(Method):
+        raise MeshError(f"unknown method {method!r}; expected one of {', '.join(get_args(Method))}")
+    return rig_of_fit(fit_head(mesh), method)
+
+
+def rig_of_fit(fit: HeadFit, method: Method = "net") -> AURig:
+    """The rig of a head that is already in correspondence; see `predict_rig`."""
+    return AURig(
+        neutral=fit.mesh,
+        deltas=carry_deltas(fit, predict_deltas(fit.template_vertices, method)).astype(np.float32),
+        au_names=AU_NAMES,
+        mid_plane=MidPlane.of_face_frame().moved(fit.to_mesh),
+        rigid_parts=_eyeballs(fit),
+        unit_m=0.001 / fit.to_mesh.scale,
+    )
+
+
+def predict_deltas(vertices: Float[np.ndarray, "V 3"], method: Method = "net") -> Float[np.ndarray, "A V 3"]:
+    """Displacements of the 32 units on the embedded topology, mm, for a head in the face frame."""
+    predictors: dict[str, Callable[[HeadModel, np.ndarray], np.ndarray]] = {
+        "net": _net,
+        "transfer": _transfer,
+        "mean": _mean,
+    }
+    model = head_model()
+    deltas = predictors[method](model, vertices)
+    return deltas if method == "transfer" else with_anatomy(model.shapes, vertices, deltas)
+
+
+def _net(model: HeadModel, vertices: np.ndarray) -> np.ndarray:
+    import torch  # only the network needs it, and importing it takes seconds
+
+    from aublend.checkpoints import shipped_net
+
+    with torch.inference_mode():
+        batch = torch.from_numpy(vertices[None].astype(np.float32))
+        return shipped_net()(batch)[0].numpy().astype(np.float64)
+
+
+def _transfer(model: HeadModel, vertices: np.ndarray) -> np.ndarray:
+    """What deformation transfer knows without learning: the average population's shapes on this head."""
+    return identity_deltas(model.shapes, model.parts, vertices, np.full(3, 1 / 3))
+
+
+def _mean(model: HeadModel, vertices: np.ndarray) -> np.ndarray:
+    from aublend.checkpoints import shipped_net
+
+    net = shipped_net()
+    deltas = np.zeros((len(net.unit_mean), model.topology.n_vertices, 3))
+    deltas[:, net.support.numpy()] = net.unit_mean.numpy().reshape(len(net.unit_mean), -1, 3)
+    return deltas
+
+
+def _eyeballs(fit: HeadFit) -> tuple[RigidPart, ...]:
+    """The eyeballs that the mesh has, turning about the centres of the template's."""
+    parts = head_model().parts
+    balls = []
+    for side, own, template in (("left", fit.left_eye, parts.left_eye), ("right", fit.right_eye, parts.right_eye)):
+        if len(own):
+            ball = eyeball(f"{side} eye", side, own, eye_centre(fit.template_vertices, template))
+            balls.append(ball.moved(fit.to_mesh))
+    return tuple(balls)

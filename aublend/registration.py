@@ -1,0 +1,191 @@
+"""Any head in correspondence with the embedded one: its shape on the embedded topology, and motion carried back."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from aublend.anatomy import eye_centre
+from aublend.carrying import carried_deltas
+from aublend.head_model import HeadModel, head_model
+from mesh4d.geometry.rigid import Similarity, similarity_align
+from mesh4d.mesh import Mesh
+from mesh4d.registration import FaceTemplate, Registration, face_template, register
+from mesh4d.registration.visibility import fit_sphere, vertex_components
+
+PRIOR_SEEDS = range(200)
+"""Identities that the shape prior is learnt from: training identities only."""
+PRIOR_SIZE = 60
+"""Directions kept: 99.4 % of their variance."""
+UNITS_PER_MM = (1.0, 0.1, 0.01, 0.001, 1 / 25.4)
+"""Coordinate units that heads come in: millimetre, centimetre, decimetre, metre, inch."""
+EYE_DISTANCE_MM = (50.0, 75.0)
+"""Distance between the eyeballs' centres of any adult head, with a margin."""
+USUAL_EYE_DISTANCE_MM = 62.0
+IN_FRAME_MM, IN_FRAME_DEG = 1.0, 10.0
+"""How far a head may be off the face frame and still be taken to be in it."""
+BALL_RADIUS_MM = (7.0, 19.0)
+
+
+@dataclass(frozen=True)
+class HeadFit:
+    """A head and its instance of the embedded topology."""
+
+    mesh: Mesh
+    """The head as it came."""
+    template_vertices: Float[np.ndarray, "V 3"]
+    """The embedded topology in this head's shape, in the face frame, mm."""
+    to_mesh: Similarity
+    """Face frame -> the mesh's own coordinates; its scale is the mesh's units per millimetre."""
+    registration: Registration | None
+    """None when the mesh has the embedded topology itself: vertex i is vertex i."""
+    left_eye: Int[np.ndarray, " left"]
+    """Vertices of the mesh's own left eyeball (the subject's); empty when it has none."""
+    right_eye: Int[np.ndarray, " right"]
+
+
+def fit_head(mesh: Mesh) -> HeadFit:
+    """Bring a head into correspondence with the embedded topology.
+
+    The embedded topology itself is recognised by its faces and needs no search; a copy of it that lies in the face
+    frame is taken as it is.
+
+    Raises:
+        NoFaceError: when the mesh holds no face.
+    """
+    model = head_model()
+    parts = model.parts
+    if mesh.n_vertices == model.topology.n_vertices and np.array_equal(mesh.faces, model.topology.faces):
+        to_mesh = _own_frame(model, mesh.vertices)
+        vertices = to_mesh.inverse().apply(mesh.vertices)
+        return HeadFit(mesh, vertices, to_mesh, None, parts.left_eye, parts.right_eye)
+    registration = register(prior_template(), mesh)
+    to_mesh = _face_frame(model, registration.fitted.vertices, registration.pose.rotation)
+    vertices = to_mesh.inverse().apply(registration.fitted.vertices)
+    points = to_mesh.inverse().apply(mesh.vertices)
+    left, left_ball = _eyeball(mesh, points, vertices[parts.left_eye])
+    right, right_ball = _eyeball(mesh, points, vertices[parts.right_eye])
+    vertices[parts.left_eye] = _onto_ball(vertices[parts.left_eye], left_ball)
+    vertices[parts.right_eye] = _onto_ball(vertices[parts.right_eye], right_ball)
+    vertices = model.shapes.guard.push_inside(vertices)
+    return HeadFit(mesh, vertices, to_mesh, registration, left, right)
+
+
+def align_head(mesh: Mesh) -> Mesh:
+    """The same mesh in the face frame, in millimetres.
+
+    Raises:
+        NoFaceError: when the mesh holds no face.
+    """
+    return mesh.with_vertices(fit_head(mesh).to_mesh.inverse().apply(mesh.vertices))
+
+
+def carry_deltas(fit: HeadFit, deltas: Float[np.ndarray, "A V 3"]) -> Float[np.ndarray, "A U 3"]:
+    """Displacements on the embedded topology (face frame, mm) as displacements of the mesh's own vertices and unit."""
+    linear = fit.to_mesh.scale * fit.to_mesh.rotation.T
+    if fit.registration is None:
+        return deltas @ linear
+    local = fit.mesh.with_vertices(fit.to_mesh.inverse().apply(fit.mesh.vertices))
+    eyes = np.concatenate([fit.left_eye, fit.right_eye])
+    return carried_deltas(head_model(), fit.registration, fit.template_vertices, local, eyes, deltas) @ linear
+
+
+@lru_cache(maxsize=1)
+def prior_template() -> FaceTemplate:
+    """The average training head with the directions in which training heads differ (a second, once per process)."""
+    model = head_model()
+    heads = np.stack([model.identity(seed).vertices for seed in PRIOR_SEEDS]).reshape(len(PRIOR_SEEDS), -1)
+    mean = heads.mean(axis=0)
+    centred = heads - mean
+    # Eigenvectors of the small Gram matrix: 200 x 200 instead of 14,760 x 14,760.
+    values, vectors = np.linalg.eigh(centred @ centred.T)
+    vectors = vectors[:, ::-1][:, :PRIOR_SIZE]
+    basis = (vectors.T @ centred) / np.sqrt(len(heads) - 1)
+    del values
+    return face_template(model.topology.with_vertices(mean.reshape(-1, 3)), basis.reshape(PRIOR_SIZE, -1, 3))
+
+
+def _own_frame(model: HeadModel, vertices: Float[np.ndarray, "V 3"]) -> Similarity:
+    """The face frame of a mesh with the embedded topology."""
+    skin = model.parts.skin
+    pose = similarity_align(model.topology.vertices[skin], vertices[skin])
+    between = _between_eyes(model, vertices)
+    turn = np.degrees(np.arccos(np.clip((np.trace(pose.rotation) - 1) / 2, -1, 1)))
+    in_frame = np.linalg.norm(between) < IN_FRAME_MM and turn < IN_FRAME_DEG
+    low, high = EYE_DISTANCE_MM
+    if in_frame and low <= _eye_distance(model, vertices) <= high:
+        return Similarity.identity()
+    return _face_frame(model, vertices, pose.rotation)
+
+
+def _face_frame(model: HeadModel, vertices: Float[np.ndarray, "V 3"], rotation: Float[np.ndarray, "3 3"]) -> Similarity:
+    """Face frame -> mesh, from the embedded topology's vertices in the mesh's coordinates."""
+    return Similarity(units_per_mm(_eye_distance(model, vertices)), rotation, _between_eyes(model, vertices))
+
+
+def units_per_mm(eye_distance: float) -> float:
+    """Coordinate units per millimetre of a head, from the distance of its eyeballs' centres in those units.
+
+    A distance that some common unit makes human is taken at its word; any other head gets the usual distance.
+    """
+    for unit in UNITS_PER_MM:
+        if EYE_DISTANCE_MM[0] <= eye_distance / unit <= EYE_DISTANCE_MM[1]:
+            return unit
+    return eye_distance / USUAL_EYE_DISTANCE_MM
+
+
+def _between_eyes(model: HeadModel, vertices: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, "3"]:
+    return (_ball_centre(vertices[model.parts.left_eye]) + _ball_centre(vertices[model.parts.right_eye])) / 2
+
+
+def _eye_distance(model: HeadModel, vertices: Float[np.ndarray, "V 3"]) -> float:
+    left, right = (_ball_centre(vertices[eye]) for eye in (model.parts.left_eye, model.parts.right_eye))
+    return float(np.linalg.norm(left - right))
+
+
+def _ball_centre(eye: Float[np.ndarray, "M 3"]) -> Float[np.ndarray, "3"]:
+    """The centre of an eyeball in any orientation (`eye_centre` in the face frame's axes would turn with it)."""
+    return fit_sphere(eye)[0]
+
+
+def _eyeball(
+    mesh: Mesh, points: Float[np.ndarray, "U 3"], template_eye: Float[np.ndarray, "M 3"]
+) -> tuple[Int[np.ndarray, " M"], tuple[Float[np.ndarray, "3"], float] | None]:
+    """The mesh's own eyeball near the template's: vertex ids, and centre and radius; empty and None without one.
+
+    An eyeball is a separate piece that is round, as large as an eyeball, and about where the template has one.
+    Pieces within it (iris discs, pupils, corneas) turn with it.
+    """
+    centre = eye_centre(template_eye, np.arange(len(template_eye)))
+    component = vertex_components(mesh.vertices, mesh.faces)
+    distance = np.linalg.norm(points - centre, axis=1)
+    ball = None
+    for name in np.unique(component[distance < 1.8 * BALL_RADIUS_MM[1]]):
+        piece = component == name
+        if piece.sum() < 12 or distance[piece].max() > 2.5 * BALL_RADIUS_MM[1]:
+            continue
+        middle, radius, misfit = fit_sphere(points[piece])
+        deep = np.ptp(points[piece], axis=0).min() > 0.5 * radius
+        near = np.linalg.norm(middle - centre) < 0.9 * BALL_RADIUS_MM[0]
+        better = ball is None or radius > ball[1]
+        if misfit < 0.12 and deep and near and better and BALL_RADIUS_MM[0] <= radius <= BALL_RADIUS_MM[1]:
+            ball = (middle, radius)
+    if ball is None:
+        return np.empty(0, np.int64), None
+    farthest = np.zeros(int(component.max()) + 1)
+    np.maximum.at(farthest, component, np.linalg.norm(points - ball[0], axis=1))
+    used = np.zeros(len(points), bool)
+    used[mesh.faces] = True
+    return np.flatnonzero(used & (farthest[component] < 1.2 * ball[1])), ball
+
+
+def _onto_ball(
+    template_eye: Float[np.ndarray, "M 3"], ball: tuple[Float[np.ndarray, "3"], float] | None
+) -> Float[np.ndarray, "M 3"]:
+    """The template's eyeball at the place and in the size of the mesh's own."""
+    if ball is None:
+        return template_eye
+    centre = eye_centre(template_eye, np.arange(len(template_eye)))
+    radius = np.linalg.norm(template_eye - centre, axis=1).mean()
+    return ball[0] + (template_eye - centre) * (ball[1] / radius)

@@ -1,0 +1,94 @@
+"""What users call: load a model, hand it heads, get predictions."""
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+
+import numpy as np
+from jaxtyping import UInt8
+
+from facet_vlm.inference import resolve_device, score_images, softmax
+from facet_vlm.model import FacetNetwork
+from facet_vlm.predictions import Predictions
+from facet_vlm.prompts import label_sentences
+from facet_vlm.views import face_images, view_angles
+from facet_vlm.weights import ModelCard, read_weights
+from mesh4d.errors import MeshError
+from mesh4d.mesh import Mesh
+from mesh4d.sequence import MeshSequence
+
+SEQUENCE_FRAMES = 9
+
+
+class FacetVLM:
+    """A trained network with its card, ready to read heads."""
+
+    def __init__(self, network: FacetNetwork, card: ModelCard, device: str = "auto") -> None:
+        self.network = network.to(resolve_device(device)).eval()
+        self.card = card
+
+    def predict(
+        self,
+        shapes: Mesh | MeshSequence | Sequence[Mesh | MeshSequence],
+        labels: Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
+    ) -> Predictions:
+        """The expression of each head.
+
+        Of a sequence, `SEQUENCE_FRAMES` evenly spaced frames are read; the one whose most probable label is the least
+        neutral (the apex) speaks for the sequence. Where neutral is no label, the most certain frame does.
+
+        Args:
+            shapes: heads of any pose, unit and topology.
+            labels: canonical labels to choose among; or new labels, each with a sentence or sentences that describe
+                it: {"wink": "one eye closes strongly"}. None is all canonical labels.
+        """
+        shapes = [shapes] if isinstance(shapes, Mesh | MeshSequence) else list(shapes)
+        if not shapes:
+            raise MeshError("expected at least one mesh or sequence, found none")
+        sentences = label_sentences(labels)
+        frames = [_frames(shape) for shape in shapes]
+        images = np.stack([self.images(mesh) for meshes in frames for mesh in meshes])
+        scores = score_images(self.network, images, view_angles(self.card.model.rig), sentences)
+        names = tuple(sentences)
+        chosen, start = [], 0
+        for meshes in frames:
+            chosen.append(start + apex(scores.fused[start : start + len(meshes)] * scores.scale, names))
+            start += len(meshes)
+        fused = scores.fused[chosen]
+        return Predictions(names, softmax(scores.scale * fused), fused, scores.view_weights[chosen])
+
+    def images(self, mesh: Mesh) -> UInt8[np.ndarray, "N 3 H W"]:
+        """What the network sees of a head."""
+        return face_images(mesh, self.card.model.rig, self.card.model.image_size)
+
+
+def load(preset_or_path: str | PathLike[str] = "facet-mini", device: str = "auto") -> FacetVLM:
+    """A trained model.
+
+    Args:
+        preset_or_path: a shipped preset, or a .safetensors file with its JSON card beside it.
+        device: 'auto' (CUDA when there is one), 'cpu', 'cuda', ...
+
+    Raises:
+        SpecError: no such weights.
+        MeshFormatError: weights that do not fit their card.
+    """
+    network, card = read_weights(preset_or_path)
+    return FacetVLM(network, card, device)
+
+
+def apex(logits: np.ndarray, labels: tuple[str, ...]) -> int:
+    """The frame that speaks for a sequence: least neutral, or most certain where neutral is no label."""
+    probabilities = softmax(logits)
+    if "neutral" in labels and len(labels) > 1:
+        return int(probabilities[:, labels.index("neutral")].argmin())
+    return int(probabilities.max(axis=1).argmax())
+
+
+def _frames(shape: Mesh | MeshSequence) -> list[Mesh]:
+    """The mesh, or the frames of a sequence that are looked at."""
+    if isinstance(shape, Mesh):
+        return [shape]
+    count = min(SEQUENCE_FRAMES, len(shape))
+    if count == 0:
+        raise MeshError("a sequence needs at least one frame")
+    return [shape[int(frame)] for frame in np.unique(np.linspace(0, len(shape) - 1, count).round())]

@@ -1,0 +1,68 @@
+"""One command from a preset to weights: synthesise, render, train, write weights, judge on held-out identities."""
+
+import dataclasses
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from facet_vlm.config import Config
+from facet_vlm.data import TRAINING_PARTS, expression_set
+from facet_vlm.inference import resolve_device
+from facet_vlm.loop import train
+from facet_vlm.model import build_network
+from facet_vlm.weights import ModelCard, write_weights
+from mesh4d.io.atomic import atomic_write
+from mesh4d.specs import load_split
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What a run left behind."""
+
+    weights: Path
+    card: ModelCard
+
+
+def run_training(config: Config, folder: Path, command: str, device: str = "auto") -> TrainedRun:
+    """Train and write weights; a folder of the same configuration goes on where it stopped.
+
+    Args:
+        folder: the run folder; it keeps config.json, rendered data, a checkpoint, TensorBoard events and the weights.
+        command: what the model card will say reproduces the weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_write(folder / "config.json", text=True) as file:
+        json.dump(dataclasses.asdict(config) | {"command": command, "commit": commit()}, file, indent=1)
+    parts = load_split(config.data.split)
+    data = {part: expression_set(part, config.data, config.model, folder / "data") for part in TRAINING_PARTS}
+    network = build_network(config.model, config.train.seed)
+    progress = train(network, data["train"], data["validation"], config, folder, resolve_device(device))
+    held_out = [int(subject) for part, people in parts.items() if part not in TRAINING_PARTS for subject in people]
+    card = ModelCard(
+        name=config.name,
+        model=config.model,
+        command=command,
+        seed=config.train.seed,
+        commit=commit(),
+        data_hashes={part: samples.content_hash() for part, samples in data.items()},
+        train_subjects=sorted({int(subject) for subject in data["train"].subjects}),
+        validation_subjects=sorted({int(subject) for subject in data["validation"].subjects}),
+        held_out_subjects=held_out,
+        metrics={"validation_uar": progress.best_uar, "best_epoch": progress.best_epoch},
+    )
+    card = write_weights(network.cpu(), card, folder / config.name)
+    return TrainedRun(folder / f"{config.name}.safetensors", card)
+
+
+def commit() -> str:
+    """The git commit of the checkout, with '+' when files differ from it; 'unknown' outside of one."""
+    here = Path(__file__).parent
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
+        changes = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"], cwd=here, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head.stdout.strip() + ("+" if changes.stdout.strip() else "")

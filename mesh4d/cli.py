@@ -1,0 +1,111 @@
+"""The command `mesh4d`: look into, convert, render and register face meshes."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+from tyro.conf import OmitSubcommandPrefixes, Positional, arg, subcommand
+
+from mesh4d.command import run_command
+
+
+@dataclass(frozen=True)
+class Info:
+    """Say what a mesh file holds: vertices, faces, polygons, parts, texture, size."""
+
+    mesh: Positional[Path]
+
+    def run(self) -> dict[str, object]:
+        from mesh4d.io import read_mesh
+
+        mesh = read_mesh(self.mesh)
+        corners = np.array([len(polygon) for polygon in mesh.polygons()])
+        return {
+            "file": str(self.mesh),
+            "vertices": mesh.n_vertices,
+            "triangles": mesh.n_faces,
+            "polygons": {int(size): int((corners == size).sum()) for size in np.unique(corners)},
+            "parts": list(mesh.part_names),
+            "texture": None if mesh.texture is None else list(mesh.texture.shape),
+            "uv": mesh.uv is not None,
+            "colors": mesh.colors is not None,
+            "low": mesh.vertices.min(axis=0).round(4).tolist() if mesh.n_vertices else None,
+            "high": mesh.vertices.max(axis=0).round(4).tolist() if mesh.n_vertices else None,
+        }
+
+
+@dataclass(frozen=True)
+class Convert:
+    """Write a mesh in another format; vertex order and count stay."""
+
+    mesh: Positional[Path]
+    output: Positional[Path]
+
+    def run(self) -> dict[str, object]:
+        from mesh4d.io import read_mesh, write_mesh
+
+        mesh = read_mesh(self.mesh)
+        write_mesh(mesh, self.output)
+        return {"mesh": str(self.output), "vertices": mesh.n_vertices}
+
+
+@dataclass(frozen=True)
+class Render:
+    """Render a mesh in the face frame (+z out of the face) from a rig of cameras into a contact sheet."""
+
+    mesh: Positional[Path]
+    output: Annotated[Path, arg(aliases=["-o"])] = Path("views.png")
+    rig: str = "fer7"
+    """A camera rig of data_specs/views.toml."""
+    size: int = 224
+    """Pixels per side."""
+
+    def run(self) -> dict[str, object]:
+        from mesh4d.io import read_mesh
+        from mesh4d.render import contact_sheet, render_views
+
+        views = render_views(read_mesh(self.mesh), rig=self.rig, size=self.size)
+        contact_sheet(views, self.output)
+        return {"picture": str(self.output), "views": list(views.rig.view_names)}
+
+
+@dataclass(frozen=True)
+class Register:
+    """Bring a template mesh into a target's shape and write it in the target's coordinates."""
+
+    template: Positional[Path]
+    target: Positional[Path]
+    output: Annotated[Path, arg(aliases=["-o"])] = Path("registered.obj")
+
+    def run(self) -> dict[str, object]:
+        from mesh4d.io import read_mesh, write_mesh
+        from mesh4d.registration import register
+
+        registration = register(read_mesh(self.template), read_mesh(self.target))
+        write_mesh(registration.fitted, self.output)
+        return {"mesh": str(self.output), "residual": registration.residual}
+
+
+Command = (
+    Annotated[Info, subcommand("info")]
+    | Annotated[Convert, subcommand("convert")]
+    | Annotated[Render, subcommand("render")]
+    | Annotated[Register, subcommand("register")]
+)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Face geometry in three dimensions and time."""
+
+    command: OmitSubcommandPrefixes[Command]
+    json: bool = field(default=False)
+    """Print the result as JSON."""
+
+
+def main() -> None:
+    """Entry point of the console command."""
+    arguments = tyro.cli(Arguments, prog="mesh4d", description="Face geometry in three dimensions and time.")
+    run_command(arguments.command.run, as_json=arguments.json)
