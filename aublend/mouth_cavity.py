@@ -32,7 +32,7 @@ class CavityGuard:
         return self._depths(vertices)[0]
 
     def push_inside(self, vertices: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, "V 3"]:
-        """Move wall vertices inwards, along the mean normal of their guards, towards CLEARANCE_MM below the outer skin."""
+        """Move wall vertices inwards along their guards' mean normal, towards CLEARANCE_MM below the outer skin."""
         pushed = vertices.copy()
         for _ in range(4):  # the guard with the least depth can change once the first has had its way
             depth, normal = self._depths(pushed)

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from aublend.anatomy import eye_centre
-from aublend.head_model import HeadModel, head_model
 from aublend.halves import MidPlane
+from aublend.head_model import HeadModel, head_model
 from aublend.registration import HeadFit, carry_deltas, fit_head
 from aublend.rig import AURig
 from aublend.rigid_parts import RigidPart, eyeball

@@ -12,7 +12,7 @@ from aublend.head_model import HeadModel, head_model
 from mesh4d.geometry.rigid import Similarity, similarity_align
 from mesh4d.mesh import Mesh
 from mesh4d.registration import FaceTemplate, Registration, face_template, register
-from mesh4d.registration.visibility import fit_sphere, vertex_components
+from mesh4d.registration.visibility import fit_sphere, outward_faces, vertex_components
 
 PRIOR_SEEDS = range(200)
 """Identities that the shape prior is learnt from: training identities only."""
@@ -86,7 +86,7 @@ def carry_deltas(fit: HeadFit, deltas: Float[np.ndarray, "A V 3"]) -> Float[np.n
     linear = fit.to_mesh.scale * fit.to_mesh.rotation.T
     if fit.registration is None:
         return deltas @ linear
-    local = fit.mesh.with_vertices(fit.to_mesh.inverse().apply(fit.mesh.vertices))
+    local = Mesh(fit.to_mesh.inverse().apply(fit.mesh.vertices), outward_faces(fit.mesh.vertices, fit.mesh.faces))
     eyes = np.concatenate([fit.left_eye, fit.right_eye])
     return carried_deltas(head_model(), fit.registration, fit.template_vertices, local, eyes, deltas) @ linear
 
@@ -99,10 +99,8 @@ def prior_template() -> FaceTemplate:
     mean = heads.mean(axis=0)
     centred = heads - mean
     # Eigenvectors of the small Gram matrix: 200 x 200 instead of 14,760 x 14,760.
-    values, vectors = np.linalg.eigh(centred @ centred.T)
-    vectors = vectors[:, ::-1][:, :PRIOR_SIZE]
+    vectors = np.linalg.eigh(centred @ centred.T).eigenvectors[:, ::-1][:, :PRIOR_SIZE]
     basis = (vectors.T @ centred) / np.sqrt(len(heads) - 1)
-    del values
     return face_template(model.topology.with_vertices(mean.reshape(-1, 3)), basis.reshape(PRIOR_SIZE, -1, 3))
 
 

@@ -186,7 +186,7 @@ def _checked_part(
     n_vertices: int,
 ) -> RigidPart:
     """A rigid part whose vertices exist and whose numbers are finite."""
-    if vertex_ids.ndim != 1 or (len(vertex_ids) and not (0 <= vertex_ids.min() and vertex_ids.max() < n_vertices)):
+    if vertex_ids.ndim != 1 or (len(vertex_ids) and not (vertex_ids.min() >= 0 and vertex_ids.max() < n_vertices)):
         raise ValueError(f"vertices of {name!r} must lie in 0..{n_vertices - 1}")
     if not (np.isfinite(pivot).all() and np.isfinite(rotation_vectors).all()):
         raise ValueError(f"pivot and rotations of {name!r} must be finite")

@@ -66,7 +66,7 @@ class LossWeights:
 class TrainConfig:
     """The optimisation."""
 
-    epochs: int = 18
+    epochs: int = 14
     validate_every: int = 3
     """Epochs between looks at the validation identities; the last epoch is always looked at."""
     batch_size: int = 32

@@ -105,7 +105,9 @@ def subject_proof(model: FacetVLM, part: str, samples: ExpressionSet, split: str
     shared = sorted(used & set(judged))
     if shared:
         raise SplitError(f"identities {shared[:5]} of part {part!r} were used to train {model.card.name!r}")
-    return f"split {split!r}: {whole}; none of the {len(judged)} judged identities was used to train or select the model"
+    return (
+        f"split {split!r}: {whole}; none of the {len(judged)} judged identities was used to train or select the model"
+    )
 
 
 def as_predictions(scores: Scores) -> Predictions:

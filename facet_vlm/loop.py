@@ -60,7 +60,9 @@ def train(
     Raises:
         SplitError: when an identity is in both sets.
     """
-    prove_disjoint({"train": np.unique(training.subjects).tolist(), "validation": np.unique(validation.subjects).tolist()})
+    prove_disjoint(
+        {"train": np.unique(training.subjects).tolist(), "validation": np.unique(validation.subjects).tolist()}
+    )
     settings = config.train
     torch.set_num_threads(settings.threads)
     network.to(device)
@@ -93,7 +95,9 @@ def train(
 def losses_of(network: FacetNetwork, batch: Batch, config: TrainConfig, rng: np.random.Generator) -> objectives.Losses:
     """All objectives on one batch. Sentences per class and the region that is captioned are drawn anew each time."""
     sentences = {
-        label: [texts[row] for row in rng.choice(len(texts), min(config.sentences_per_class, len(texts)), replace=False)]
+        label: [
+            texts[row] for row in rng.choice(len(texts), min(config.sentences_per_class, len(texts)), replace=False)
+        ]
         for label, texts in label_sentences().items()
     }
     region = str(rng.choice(REGIONS))

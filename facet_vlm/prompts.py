@@ -35,9 +35,7 @@ def label_sentences(
     if labels is None:
         labels = EXPRESSIONS
     if isinstance(labels, Mapping):
-        sentences = {
-            label: (texts,) if isinstance(texts, str) else tuple(texts) for label, texts in labels.items()
-        }
+        sentences = {label: (texts,) if isinstance(texts, str) else tuple(texts) for label, texts in labels.items()}
     else:
         sentences = {label: class_sentences(label) for label in labels}
     empty = [label for label, texts in sentences.items() if not texts or not all(text.strip() for text in texts)]

@@ -23,6 +23,9 @@ FACE_RADIUS_MM = 76.0
 EYE_DISTANCE_MM = 58.5
 """Distance between the eyeball centres that every head is scaled to; the embedded model's heads average it."""
 
+NECK_TOP_MM = -60.0
+"""Skin below may have moved with the neck and says little about how the head is turned."""
+
 
 def face_images(mesh: Mesh, rig: str = "fer7", size_px: int = 96) -> UInt8[np.ndarray, "N 3 H W"]:
     """The network input for one head of any pose, unit and topology."""
@@ -79,9 +82,7 @@ def standard_vertices(vertices: Float[np.ndarray, "V 3"], straighten: bool) -> F
     return at_standard_size(vertices, vertices)
 
 
-def at_standard_size(
-    points: Float[np.ndarray, "P 3"], head: Float[np.ndarray, "V 3"]
-) -> Float[np.ndarray, "P 3"]:
+def at_standard_size(points: Float[np.ndarray, "P 3"], head: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, "P 3"]:
     """The points moved and scaled so that the eyes of `head` (embedded topology, same frame) are where all eyes are."""
     parts = head_model().parts
     left, right = eye_centre(head, parts.left_eye), eye_centre(head, parts.right_eye)
@@ -92,7 +93,9 @@ def at_standard_size(
 def still_skin() -> Bool[np.ndarray, " V"]:
     """Skin of the upper head that no action unit moves, and the eyeballs (which turn, but stay)."""
     model = head_model()
-    still = model.shapes.fixed & (model.topology.vertices[:, 1] > -60.0)
+    still = np.zeros(model.topology.n_vertices, bool)
+    still[model.parts.skin] = True
+    still &= (model.shapes.deltas == 0.0).all(axis=(0, 1, 3)) & (model.topology.vertices[:, 1] > NECK_TOP_MM)
     still[model.parts.left_eye] = True
     still[model.parts.right_eye] = True
     return still

@@ -91,13 +91,15 @@ def register(
     fitted = fit_nonrigid(ready, local, fit.vertices)
     quality = measure_quality(ready, local, fit, fitted)
     refuse_without_face(quality)
-    on_template, lip_side = places_on_template(ready, fitted, target.with_vertices(to_template.apply(target.vertices)))
+    on_template, lip_side = places_on_template(ready, fitted, Mesh(local.vertices, local.faces))
     size = float(np.linalg.norm(np.ptp(ready.vertices[ready.face], axis=0)))
     return Registration(
         fitted=ready.mesh.with_vertices(fit.pose.apply(fitted)),
         pose=fit.pose,
         target_on_template=_scaled(on_template, fit.pose.scale),
-        template_on_target=_scaled(places_on_target(ready, fitted, local), fit.pose.scale),
+        template_on_target=_scaled(
+            _in_corner_order(places_on_target(ready, fitted, local), local, target), fit.pose.scale
+        ),
         lip_side=lip_side,
         residual=quality.median_mm / size,
         quality=quality,
@@ -122,6 +124,13 @@ def _from_landmarks(template: FaceTemplate, landmarks: Landmarks) -> tuple[Simil
     rest, goal = np.stack([own[name] for name in names]), np.stack([landmarks[name] for name in names])
     carrier = cKDTree(template.vertices).query(rest)[1]
     return similarity_align(rest, goal), (rest - template.vertices[carrier], goal, carrier)
+
+
+def _in_corner_order(places: SurfacePoints, surface: TargetSurface, target: Mesh) -> SurfacePoints:
+    """Barycentric weights in the order of the target's own corners, which an inside-out mesh has reversed."""
+    if np.array_equal(surface.faces, target.faces):
+        return places
+    return dataclasses.replace(places, barycentric=np.ascontiguousarray(places.barycentric[:, ::-1]))
 
 
 def _scaled(places: SurfacePoints, scale: float) -> SurfacePoints:

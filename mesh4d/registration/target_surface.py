@@ -10,7 +10,7 @@ from mesh4d.geometry.normals import face_areas, face_normals, vertex_normals
 from mesh4d.geometry.rigid import Similarity
 from mesh4d.mesh import Mesh
 from mesh4d.registration.closest import TriangleTree, triangle_tree
-from mesh4d.registration.visibility import boundary_vertices, outer_faces
+from mesh4d.registration.visibility import boundary_vertices, outer_faces, outward_faces
 
 LEAST_FACES = 60
 """No face is told by fewer triangles."""
@@ -31,7 +31,7 @@ class Matches:
 
 @dataclass(frozen=True)
 class TargetSurface:
-    """The outer layer of a target mesh."""
+    """The outer layer of a target mesh, wound counter-clockwise from outside."""
 
     vertices: Float[np.ndarray, "V 3"]
     faces: Int[np.ndarray, "F 3"]
@@ -88,7 +88,8 @@ def target_surface(mesh: Mesh) -> TargetSurface:
     size = float(np.linalg.norm(np.ptp(mesh.vertices, axis=0)))
     if not (size > 0 and area > 1e-6 * size * size):
         raise NoFaceError(f"the mesh has no surface: its area is {area:.3g} at a size of {size:.3g}")
-    face_ids = outer_faces(mesh)
+    faces = outward_faces(mesh.vertices, mesh.faces)
+    face_ids = outer_faces(Mesh(mesh.vertices, faces))
     if len(face_ids) < LEAST_FACES:
         raise NoFaceError(f"nothing but {len(face_ids)} triangles can be seen from outside")
     used = np.unique(mesh.faces)
@@ -96,11 +97,11 @@ def target_surface(mesh: Mesh) -> TargetSurface:
     rim[used] = boundary_vertices(mesh.vertices, mesh.faces)[used]
     return TargetSurface(
         mesh.vertices,
-        mesh.faces,
+        faces,
         face_ids,
-        vertex_normals(mesh.vertices, mesh.faces[face_ids]),
+        vertex_normals(mesh.vertices, faces[face_ids]),
         rim,
-        triangle_tree(mesh.vertices, mesh.faces, face_ids),
+        triangle_tree(mesh.vertices, faces, face_ids),
     )
 
 

@@ -31,6 +31,16 @@ def visible_faces(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 
     return corner_seen[faces].any(axis=1)
 
 
+def outward_faces(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) -> Int[np.ndarray, "F 3"]:
+    """The faces wound counter-clockwise from outside: reversed when, on the whole, they look at their middle."""
+    vectors = face_vectors(vertices, faces)
+    area = np.linalg.norm(vectors, axis=1)
+    places = vertices[faces].mean(axis=1)
+    middle = area @ places / max(float(area.sum()), 1e-300)
+    outward = float(np.einsum("fc,fc->", vectors, places - middle)) >= 0
+    return faces if outward else np.ascontiguousarray(faces[:, ::-1])
+
+
 def spread_directions(count: int) -> Float[np.ndarray, "N 3"]:
     """Unit vectors spread evenly over the sphere (a Fibonacci spiral)."""
     k = np.arange(count) + 0.5

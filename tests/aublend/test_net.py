@@ -1,4 +1,4 @@
-"""What any model of this kind must not do: let batch rows see each other, depend on pose, or forget who was held out."""
+"""What any model must not do: let batch rows see each other, depend on pose, or forget who was held out."""
 
 import numpy as np
 import pytest

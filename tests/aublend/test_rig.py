@@ -73,7 +73,8 @@ def test_brows(rig):
     assert up["AU2"][outer].max() > 3 and up["AU2"][outer].max() > up["AU2"][inner].max()
     assert up["AU4"][inner].min() < -3
     knit = rig.deltas[AU_INDEX["AU4"], :, 0]
-    assert knit[inner & (head[:, 0] > 6)].min() < -1 and knit[inner & (head[:, 0] < -6)].max() > 1, "brows come together"
+    left, right = inner & (head[:, 0] > 6), inner & (head[:, 0] < -6)
+    assert knit[left].min() < -1 and knit[right].max() > 1, "brows come together"
 
 
 def test_blink_covers_the_eyes_and_lids_stay_outside(model, rig):
@@ -82,9 +83,8 @@ def test_blink_covers_the_eyes_and_lids_stay_outside(model, rig):
     parts = [rig.neutral.part_names.index(name) for name in ("eyes", "iris", "pupil")]
 
     def eye_pixels(mesh):
-        views = render_views(
-            mesh, rig="frontal", size=256, channels=("mask",), framing=Framing(np.zeros(3), 60.0), keep_triangle_ids=True
-        )
+        close = Framing(np.zeros(3), 60.0)
+        views = render_views(mesh, "frontal", 256, channels=("mask",), framing=close, keep_triangle_ids=True)
         seen = views.triangle_ids[views.triangle_ids >= 0]
         return np.isin(rig.neutral.part_of_face[seen], parts).sum()
 
@@ -98,7 +98,8 @@ def test_blink_covers_the_eyes_and_lids_stay_outside(model, rig):
 
 
 def test_eyeballs_turn_as_solids(model, rig):
-    for weights, axis, sign in (({"AU61": 1.0}, 0, 1), ({"AU62": 0.5}, 0, -1), ({"AU63": 0.7}, 1, 1), ({"AU64": 1.0}, 1, -1)):
+    turns = (({"AU61": 1.0}, 0, 1), ({"AU62": 0.5}, 0, -1), ({"AU63": 0.7}, 1, 1), ({"AU64": 1.0}, 1, -1))
+    for weights, axis, sign in turns:
         posed = rig.drive(weights).vertices
         for eye in (model.parts.left_eye, model.parts.right_eye):
             rest, centre = rig.neutral.vertices[eye], eye_centre(rig.neutral.vertices, eye)

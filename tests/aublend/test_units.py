@@ -5,11 +5,14 @@ from aublend.units import ACTION_UNITS, AU_INDEX, AU_NAMES, parse_unit
 from mesh4d.errors import MeshError
 from mesh4d.specs import load_toml
 
-REFERENCE_ORDER = "1 2 4 5 6 7 9 10 11 12 14 15 16 17 18 20 22 23 24 25 26 27 28 29 30L 30R 33 45 61 62 63 64".split()
+REFERENCE_ORDER = (
+    *(1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 16, 17, 18, 20, 22, 23, 24, 25, 26, 27, 28, 29, "30L", "30R", 33, 45),
+    *(61, 62, 63, 64),
+)
 
 
 def test_order_is_that_of_the_reference():
-    assert AU_NAMES == tuple(f"AU{number}" for number in REFERENCE_ORDER)
+    assert tuple(f"AU{number}" for number in REFERENCE_ORDER) == AU_NAMES
     assert [AU_INDEX[name] for name in AU_NAMES] == list(range(32))
 
 

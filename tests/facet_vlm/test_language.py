@@ -16,7 +16,7 @@ from mesh4d.specs import load_toml
 
 
 def test_labels_are_neutral_and_the_emotions() -> None:
-    assert EXPRESSIONS == ("neutral", *EMOTIONS)
+    assert ("neutral", *EMOTIONS) == EXPRESSIONS
     assert set(BASIC_EXPRESSIONS) == set(EMOTIONS) - {"contempt"}
     assert set(load_toml("prompts")["expression"]) == set(EXPRESSIONS)
 

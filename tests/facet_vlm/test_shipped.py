@@ -11,8 +11,8 @@ from aublend.emotions import emotion_weights
 from aublend.head_model import head_model
 from facet_vlm import FacetVLM, load
 from facet_vlm.cli import main, named_labels
-from facet_vlm.data import render_subjects
 from facet_vlm.config import DataConfig, ModelConfig
+from facet_vlm.data import render_subjects
 from facet_vlm.evaluate import subject_proof
 from facet_vlm.labels import BASIC_EXPRESSIONS, EXPRESSIONS
 from facet_vlm.prompts import class_sentences
@@ -89,7 +89,9 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = json.loads(capsys.readouterr().out)
     assert [row["label"] for row in answer["predictions"]] == ["happiness", "anger"]
     (tmp_path / "truth.txt").write_text("happiness\nanger\n")
-    main(["report", str(tmp_path / "p.npz"), str(tmp_path / "truth.txt"), "--protocol", "toy", "-o", str(tmp_path / "r")])
+    main(
+        ["report", str(tmp_path / "p.npz"), str(tmp_path / "truth.txt"), "--protocol", "toy", "-o", str(tmp_path / "r")]
+    )
     assert "accuracy (WAR) 1.0000" in capsys.readouterr().out
     main(["protocols"])
     assert "each in exactly one part" in capsys.readouterr().out

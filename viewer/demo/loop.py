@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+import facet_vlm
 from aublend import (
     AU_NAMES,
     EMOTIONS,
@@ -20,9 +21,12 @@ from aublend import (
     neutral_apex_neutral,
     write_rig,
 )
+from aublend.checkpoints import load_card
+from aublend.emotions import sample_emotion_weights
 from aublend.evaluate import RigScores, evaluate_rigs
 from aublend.predict import rig_of_fit
 from aublend.registration import fit_head
+from facet_vlm import Predictions, Report
 from mesh4d import Mesh, read_mesh, write_mesh
 from mesh4d.render import Framing, contact_sheet, image_grid, render_views
 from mesh4d.specs import load_split
@@ -99,8 +103,6 @@ def run_loop(head: Path | None, folder: Path, identities: int) -> Path:
 
 def predict(head: Path | None, folder: Path) -> Findings:
     """Read or draw the head and predict its rig."""
-    from aublend.checkpoints import load_card
-
     if head is None:
         seed = int(load_split("aublendset")["demo"][0])
         mesh, title = head_model().identity(seed), f"identity {seed} of the embedded head model"
@@ -140,8 +142,6 @@ def judge_rigs(findings: Findings, identities: int) -> None:
 
 def recognise(findings: Findings) -> None:
     """FACET-VLM reads the demo head's own expressions."""
-    import facet_vlm
-
     model = facet_vlm.load()
     shown = {"neutral": {}} | {name: emotion_weights(name) for name in EMOTIONS}
     predictions = model.predict([findings.upright.drive(weights) for weights in shown.values()])
@@ -152,10 +152,6 @@ def recognise(findings: Findings) -> None:
 
 def judge_recognition(findings: Findings, identities: int, folder: Path) -> None:
     """A confusion matrix over expressions, as people vary them, of identities that no weight has seen."""
-    import facet_vlm
-    from aublend.emotions import sample_emotion_weights
-    from facet_vlm.report import Report
-
     seeds = tuple(int(seed) for seed in load_split("aublendset")["test"][:identities])
     model = facet_vlm.load()
     predicted, truth = [], []
@@ -170,15 +166,13 @@ def judge_recognition(findings: Findings, identities: int, folder: Path) -> None
     findings.accuracy, findings.judged, findings.facet_identities = report.accuracy, len(truth), seeds
 
 
-def _stacked(predictions: Sequence):  # noqa: ANN202 - Predictions of facet_vlm, imported where used
+def _stacked(predictions: Sequence[Predictions]) -> Predictions:
     """Predictions of several calls as one."""
-    from facet_vlm.predictions import Predictions
-
     rows = [
         np.concatenate([getattr(p, name) for p in predictions])
         for name in ("probabilities", "text_scores", "view_weights")
     ]
-    return Predictions(predictions[0].labels, *rows)
+    return facet_vlm.Predictions(predictions[0].labels, *rows)
 
 
 def _portraits(heads: Sequence[Mesh], size: int = 150) -> list[np.ndarray]:

@@ -1,0 +1,227 @@
+"""Strangers made from our own generator: other triangles, order, unit, pose and extent; the truth is known."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import trimesh
+from scipy.spatial.transform import Rotation
+
+from aublend.head_model import head_model
+from aublend.registration import align_head, carry_deltas, fit_head, prior_template, units_per_mm
+from aublend.units import AU_INDEX
+from mesh4d.errors import MeshError, NoFaceError
+from mesh4d.geometry.rigid import Similarity
+from mesh4d.mesh import Landmarks, Mesh
+from mesh4d.registration import estimate_pose, face_template, register
+from mesh4d.registration.closest import triangle_tree
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """A head that hides where it came from."""
+
+    mesh: Mesh
+    to_mesh: Similarity
+    """Face frame -> the mesh."""
+    seed: int
+    clean: np.ndarray
+    """Its vertices in the face frame, without noise."""
+
+
+def stranger(seed: int, kind: str = "skin", unit: float = 1.0, noise_mm: float = 0.3) -> Stranger:
+    rng = np.random.default_rng(seed)
+    head = head_model().identity(seed)
+    vertices, faces = head.vertices, head.faces
+    part = np.array(head.part_names)[head.part_of_face]
+    middle = vertices[faces].mean(axis=1)
+    keep = np.isin(part, ("skin", "lips", "mouth"))
+    if kind == "whole":
+        keep[:] = True
+    if kind == "mask":
+        keep &= (middle[:, 2] > -15) & (np.abs(middle[:, 0]) < 65) & (part != "mouth")
+    if kind == "cut":
+        keep &= (middle[:, 2] > -70) & (np.linalg.norm(middle - vertices[rng.integers(len(vertices))], axis=1) > 15)
+    vertices, faces = (np.asarray(x) for x in trimesh.remesh.subdivide(vertices, faces[keep]))
+    if kind == "bust":
+        shoulders = trimesh.creation.icosphere(3)
+        faces = np.concatenate([faces, shoulders.faces + len(vertices)])
+        vertices = np.concatenate([vertices, shoulders.vertices * [190, 75, 95] + [0, -235, -85]])
+    used = rng.permutation(np.unique(faces))
+    new_id = np.full(len(vertices), -1)
+    new_id[used] = np.arange(len(used))
+    clean, faces = vertices[used], new_id[rng.permutation(faces)]
+    rotation = Rotation.random(random_state=seed).as_matrix()
+    to_mesh = Similarity(unit, rotation, unit * rng.normal(size=3) * 100)
+    return Stranger(Mesh(to_mesh.apply(clean + rng.normal(size=clean.shape) * noise_mm), faces), to_mesh, seed, clean)
+
+
+def face_error_mm(case: Stranger, fitted_on_mesh: np.ndarray) -> np.ndarray:
+    truth = head_model().identity(case.seed).vertices
+    error = np.linalg.norm(case.to_mesh.inverse().apply(fitted_on_mesh) - truth, axis=1)
+    return error[prior_template().face]
+
+
+@pytest.mark.parametrize(
+    ("seed", "kind", "unit"),
+    [(450, "skin", 1.0), (451, "whole", 0.1), (452, "mask", 0.001), (453, "cut", 0.01), (455, "bust", 1 / 25.4)],
+)
+def test_strangers_are_brought_into_correspondence(seed, kind, unit):
+    case = stranger(seed, kind, unit)
+    fit = fit_head(case.mesh)
+    error = face_error_mm(case, fit.to_mesh.apply(fit.template_vertices))
+    assert error.mean() < 1.5 and np.percentile(error, 95) < 3.5
+    assert fit.to_mesh.scale == unit
+    assert fit.registration.residual < 0.002
+    assert (len(fit.left_eye) > 0) == (len(fit.right_eye) > 0) == (kind in ("whole", "bust") and kind == "whole")
+    aligned = align_head(case.mesh).vertices
+    offset = aligned - case.clean
+    assert np.linalg.norm(offset - offset.mean(axis=0), axis=1).max() < 20
+    assert np.linalg.norm(offset.mean(axis=0)) < 8
+
+
+def test_pose_alone_finds_the_head():
+    case = stranger(456, "skin", 0.1)
+    pose = estimate_pose(prior_template(), case.mesh)
+    turn = (np.trace(pose.rotation @ case.to_mesh.rotation.T) - 1) / 2
+    assert np.degrees(np.arccos(min(turn, 1.0))) < 6
+    assert abs(pose.scale / 0.1 - 1) < 0.12
+
+
+def test_inside_out_heads_are_understood():
+    case = stranger(457)
+    turned = Mesh(case.mesh.vertices, np.ascontiguousarray(case.mesh.faces[:, ::-1]))
+    result = register(prior_template(), turned)
+    assert face_error_mm(case, result.fitted.vertices).mean() < 1.5
+    on_target = result.template_on_target.interpolate(turned.vertices, turned.faces)
+    face = prior_template().face
+    gap = np.linalg.norm(on_target - result.fitted.vertices, axis=1)[face]
+    np.testing.assert_allclose(gap, np.abs(result.template_on_target.signed_distance[face]), atol=1e-6)
+
+
+def test_the_embedded_topology_is_taken_as_it_is():
+    head = head_model().identity(460)
+    fit = fit_head(head)
+    assert fit.registration is None
+    np.testing.assert_array_equal(fit.template_vertices, head.vertices)
+    deltas = np.random.default_rng(0).normal(size=(32, head.n_vertices, 3))
+    np.testing.assert_allclose(carry_deltas(fit, deltas), deltas)
+
+
+def test_the_embedded_topology_in_another_pose_and_unit():
+    head = head_model().identity(461)
+    move = Similarity(0.001, Rotation.from_euler("xyz", [90, 20, 0], degrees=True).as_matrix(), np.array([1.0, 2, 3]))
+    fit = fit_head(head.with_vertices(move.apply(head.vertices)))
+    assert fit.registration is None and fit.to_mesh.scale == 0.001
+    eyes = head_model().parts.left_eye
+    np.testing.assert_allclose(fit.to_mesh.apply(fit.template_vertices), move.apply(head.vertices), atol=1e-9)
+    np.testing.assert_allclose(fit.template_vertices[eyes].mean(axis=0), head.vertices[eyes].mean(axis=0), atol=3.0)
+
+
+def test_units_are_told_by_the_distance_of_the_eyes():
+    for unit in (1.0, 0.1, 0.01, 0.001, 1 / 25.4):
+        assert units_per_mm(61.0 * unit) == unit
+    assert units_per_mm(3.1) == pytest.approx(3.1 / 62)
+
+
+def test_opening_the_jaw_leaves_the_upper_lip_where_it_is():
+    case = stranger(470, "whole", 0.01)
+    model = head_model()
+    truth = model.deltas(model.parameters(case.seed))
+    fit = fit_head(case.mesh)
+    carried = carry_deltas(fit, truth)
+    assert carried.shape == (32, case.mesh.n_vertices, 3)
+    in_mm = carried[AU_INDEX["AU27"]] @ case.to_mesh.rotation / case.to_mesh.scale
+    head = model.identity(case.seed)
+    places = triangle_tree(head.vertices, head.faces).query(case.clean)
+    expected = places.interpolate(truth[AU_INDEX["AU27"]], head.faces)
+    outer = np.isin(places.triangles, prior_template().outer_face_ids)
+    error = np.linalg.norm(in_mm - expected, axis=1)
+    assert error[outer].mean() < 0.6
+    side = prior_template().face_side[places.triangles]
+    upper, lower = outer & (side > 0), outer & (side < 0)
+    assert (in_mm[upper, 1] - expected[upper, 1]).min() > -4.0
+    assert in_mm[lower, 1].mean() < -12
+    edges = case.mesh.faces[:, [0, 1]]
+    strain = np.linalg.norm(in_mm[edges[:, 0]] - in_mm[edges[:, 1]], axis=1)
+    true_strain = np.linalg.norm(expected[edges[:, 0]] - expected[edges[:, 1]], axis=1)
+    assert strain[outer[edges].all(axis=1)].max() < true_strain.max() + 4.0
+
+
+def test_teeth_follow_the_jaw_and_eyeballs_turn():
+    case = stranger(471, "whole")
+    model = head_model()
+    truth = model.deltas(model.parameters(case.seed))
+    fit = fit_head(case.mesh)
+    carried = carry_deltas(fit, truth) @ case.to_mesh.rotation
+    head = model.identity(case.seed)
+    places = triangle_tree(head.vertices, head.faces).query(case.clean)
+    for part, unit in (("teeth", "AU27"), ("tongue", "AU27"), ("eyes", "AU61")):
+        here = np.flatnonzero(np.array(head.part_names)[head.part_of_face[places.triangles]] == part)
+        expected = places.interpolate(truth[AU_INDEX[unit]], head.faces)[here]
+        assert np.linalg.norm(carried[AU_INDEX[unit]][here] - expected, axis=1).mean() < 1.5
+        assert np.linalg.norm(expected, axis=1).max() > 2.0
+
+
+def _solid(name: str) -> Mesh:
+    rng = np.random.default_rng(9)
+    create = trimesh.creation
+    if name == "dust":
+        return Mesh(rng.normal(size=(900, 3)), rng.integers(0, 900, (1500, 3)))
+    box = create.box((1, 1, 1)).subdivide_loop(0)
+    for _ in range(4):
+        box = box.subdivide()
+    solid = {
+        "ball": create.icosphere(4, 100),
+        "egg": create.icosphere(4).apply_scale([75, 110, 95]),
+        "cube": box,
+        "ring": create.torus(60, 25),
+        "capsule": create.capsule(100, 60),
+        "spout": trimesh.util.concatenate(
+            [create.icosphere(4, 60), create.cylinder(12, 60).apply_translation([60, 0, 20]), create.torus(30, 6)]
+        ),
+    }[name]
+    return Mesh(np.asarray(solid.vertices, float), np.asarray(solid.faces, int))
+
+
+@pytest.mark.parametrize("name", ["ball", "egg", "cube", "ring", "capsule", "spout", "dust"])
+def test_what_holds_no_face_is_refused(name):
+    with pytest.raises(NoFaceError, match="no face|surface"):
+        fit_head(_solid(name))
+
+
+def test_a_head_without_its_face_is_refused():
+    head = head_model().identity(480)
+    middle = head.vertices[head.faces].mean(axis=1)
+    kept = head.faces[(middle[:, 2] < -30) & (head.part_of_face == head.part_names.index("skin"))]
+    with pytest.raises(NoFaceError):
+        fit_head(Mesh(head.vertices, kept))
+
+
+def test_points_and_flat_meshes_are_refused():
+    points = np.random.default_rng(0).normal(size=(100, 3))
+    with pytest.raises(NoFaceError, match="triangles"):
+        fit_head(Mesh(points, np.zeros((0, 3), int)))
+    with pytest.raises(NoFaceError, match="no surface"):
+        fit_head(Mesh(np.zeros((100, 3)), np.tile([0, 1, 2], (100, 1))))
+
+
+def test_landmarks_replace_the_search():
+    case = stranger(481, noise_mm=0.0)
+    template = prior_template()
+    ids = np.flatnonzero(template.face)[::180]
+    names = tuple(f"point {k}" for k in range(len(ids)))
+    mesh = Mesh(
+        template.vertices, template.mesh.faces, part_of_face=template.mesh.part_of_face,
+        part_names=template.mesh.part_names, landmarks=Landmarks(names, template.vertices[ids]),
+    )  # fmt: skip
+    truth = case.to_mesh.apply(head_model().identity(case.seed).vertices[ids])
+    result = register(mesh, case.mesh, Landmarks(names, truth), shape_basis=template.basis)
+    assert face_error_mm(case, result.fitted.vertices).mean() < 1.2
+    with pytest.raises(MeshError, match="3 names"):
+        register(mesh, case.mesh, Landmarks(("elsewhere",), truth[:1]))
+
+
+def test_a_basis_must_fit_the_template():
+    with pytest.raises(MeshError, match="shape_basis"):
+        face_template(head_model().topology, np.zeros((2, 5, 3)))
