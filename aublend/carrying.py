@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 from scipy.sparse.linalg import splu
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from aublend.head_model import HeadModel
 from mesh4d.errors import MeshError
@@ -20,6 +20,8 @@ ON_SKIN_MM = 2.5
 FADE_MM = (4.0, 20.0)
 """A loose piece moves in full when its nearest vertex is nearer than the first, not at all beyond the second."""
 LEAST_COSINE = 0.2
+TEAR_STRAIN, TEAR_SLACK_MM = 2.5, 1.0
+"""Skin stretches by less than this times an edge's length, plus what registration may be off."""
 
 
 def carried_deltas(
@@ -53,12 +55,31 @@ def carried_deltas(
     main = component == _largest(component, mesh.faces)
     steady &= ~main | (facing > LEAST_COSINE)
     steady &= ~inner
+    steady &= ~_torn(mesh, moved, registration.lip_side, steady)
     moved = _continued(mesh, component, moved, steady, ~steady & ~inner)
     _fade_loose(moved, component, distance, steady, inner)
     for name in np.unique(component[inner]):
         piece = np.flatnonzero(component == name)
         moved[:, piece] = _inner_motion(model, template, mesh.vertices[piece], deltas)
     return moved
+
+
+def _torn(
+    mesh: Mesh, moved: Float[np.ndarray, "A U 3"], lip_side: Int[np.ndarray, " U"], steady: Bool[np.ndarray, " U"]
+) -> Bool[np.ndarray, " U"]:
+    """Vertices of edges that some unit would tear: neighbours that took their motion from both sides of a fold.
+
+    Between the lips that is as it should be, also where a scan has welded them.
+    """
+    edges = mesh.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
+    edges = np.unique(np.sort(edges[steady[edges].all(axis=1) & (lip_side[edges].prod(axis=1) >= 0)], axis=1), axis=0)
+    length = np.linalg.norm(mesh.vertices[edges[:, 0]] - mesh.vertices[edges[:, 1]], axis=1)
+    allowed = TEAR_STRAIN * length + TEAR_SLACK_MM
+    torn = np.zeros(mesh.n_vertices, bool)
+    for delta in moved:
+        jump = np.linalg.norm(delta[edges[:, 0]] - delta[edges[:, 1]], axis=1)
+        torn[edges[jump > allowed]] = True
+    return torn
 
 
 def _largest(component: np.ndarray, faces: np.ndarray) -> int:
@@ -77,7 +98,7 @@ def _inner_pieces(
     kind = np.zeros(len(template), bool)
     for ids in (parts.upper_teeth, parts.lower_teeth, parts.tongue, parts.cavity):
         kind[ids] = True
-    near_inner = kind[cKDTree(template).query(mesh.vertices)[1]]
+    near_inner = kind[KDTree(template).query(mesh.vertices)[1]]
     count = np.bincount(component)
     share = np.bincount(component, near_inner, minlength=len(count)) / np.maximum(count, 1)
     largest = _largest(component, mesh.faces)
@@ -151,11 +172,11 @@ def _inner_motion(
     """The motion of the embedded eyeball, row of teeth or tongue that a piece lies on; all but the tongue as solids."""
     parts = model.parts
     solids = (parts.left_eye, parts.right_eye, parts.upper_teeth, parts.lower_teeth, parts.tongue)
-    gaps = [np.median(cKDTree(template[ids]).query(points)[0]) for ids in solids]
+    gaps = [np.median(KDTree(template[ids]).query(points)[0]) for ids in solids]
     best = int(np.argmin(gaps))
     ids = solids[best]
     if ids is parts.tongue:
-        gap, nearest = cKDTree(template[ids]).query(points, k=4)
+        gap, nearest = KDTree(template[ids]).query(points, k=4)
         weight = 1 / np.maximum(gap, 1e-3)
         weight /= weight.sum(axis=1, keepdims=True)
         return np.einsum("mk,amkc->amc", weight, deltas[:, ids[nearest]])

@@ -110,7 +110,7 @@ class Train:
 
     data: Path = Path("runs/aublendset.npz")
     output: Annotated[Path, arg(aliases=["-o"])] = Path("runs/aublendnet/aublendnet.safetensors")
-    steps: int = 3000
+    steps: int = 1500
     seed: int = 0
 
     def run(self) -> dict[str, object]:

@@ -115,7 +115,7 @@ def parse_makehuman_head(data: Path) -> MakeHumanHead:
         area_of_quad=area_of_quad,
         mirror=new_id[_read_mirror(data / "mpfb2/mesh_metadata/hm08.mirror", len(vertices))[ids]],
         target_names=tuple(names),
-        targets=sp.vstack(rows, format="csr").astype(np.float32),
+        targets=sp.csr_matrix(sp.vstack(rows), dtype=np.float32),
     )
 
 

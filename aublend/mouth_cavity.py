@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from mesh4d.geometry.normals import unit, vertex_normals
 
@@ -53,7 +53,7 @@ def cavity_guard(
     """Pair the walls of the cavity with the outer skin over them, on the template at rest."""
     outer = np.unique(outer_faces)
     normals = vertex_normals(template, outer_faces)
-    distance, neighbour = cKDTree(template[outer]).query(template[cavity], k=NEIGHBOURS)
+    distance, neighbour = KDTree(template[outer]).query(template[cavity], k=NEIGHBOURS)
     guards = outer[neighbour]
     depth = np.einsum("wkc,wkc->wk", template[guards] - template[cavity][:, None], normals[guards])
     wall = (distance[:, 0] > ROOM_MM) & (depth.min(axis=1) > CLEARANCE_MM)

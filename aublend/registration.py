@@ -149,7 +149,7 @@ def _ball_centre(eye: Float[np.ndarray, "M 3"]) -> Float[np.ndarray, "3"]:
 
 def _eyeball(
     mesh: Mesh, points: Float[np.ndarray, "U 3"], template_eye: Float[np.ndarray, "M 3"]
-) -> tuple[Int[np.ndarray, " M"], tuple[Float[np.ndarray, "3"], float] | None]:
+) -> tuple[Int[np.ndarray, " own"], tuple[Float[np.ndarray, "3"], float] | None]:
     """The mesh's own eyeball near the template's: vertex ids, and centre and radius; empty and None without one.
 
     An eyeball is a separate piece that is round, as large as an eyeball, and about where the template has one.

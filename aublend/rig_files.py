@@ -38,7 +38,7 @@ def write_rig(rig: AURig, path: str | PathLike[str], curves: AUCurves | None = N
         write_morph_mesh(_morph_mesh(rig, curves), path)
     elif path.suffix == ".npz" and curves is None:
         with atomic_write(path) as file:
-            np.savez_compressed(file, **_npz_arrays(rig))
+            np.savez_compressed(file, allow_pickle=False, **_npz_arrays(rig))
     else:
         raise MeshError(f"{path}: expected .glb, or .npz without curves, found {path.suffix!r}")
 
@@ -58,7 +58,7 @@ def read_rig(path: str | PathLike[str]) -> AURig:
 
 
 def _morph_mesh(rig: AURig, curves: AUCurves | None) -> MorphMesh:
-    extras = {
+    extras: dict[str, object] = {
         "facet4d": {
             "format": FORMAT,
             "mid_plane": {

@@ -23,7 +23,7 @@ class TrainConfig:
     """How the shipped weights are made."""
 
     seed: int = 0
-    steps: int = 3000
+    steps: int = 1500
     batch: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 0.05

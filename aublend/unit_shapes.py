@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from scipy.spatial.transform import Rotation
 
 from aublend.anatomy import HeadParts, anatomy_field, anatomy_mask, eye_centre
@@ -43,11 +43,12 @@ class TemplateShapes:
 def build_template_shapes(head: MakeHumanHead, parts: HeadParts, topology: Mesh) -> TemplateShapes:
     """Sum the recipes of action_units.toml for every group, make them mirror-symmetric, and let solids be solid."""
     faces = topology.faces
-    outer = np.isin(topology.part_of_face, [topology.part_names.index(name) for name in ("skin", "lips")])
+    part_of_face = np.zeros(len(faces), int) if topology.part_of_face is None else topology.part_of_face
+    outer = np.isin(part_of_face, [topology.part_names.index(name) for name in ("skin", "lips")])
     deltas = np.stack([_group_deltas(head, parts, group) for group in GROUPS])
     skin = np.zeros(len(head.base_vertices), bool)
     skin[parts.skin] = True
-    distance, neighbour = cKDTree(head.base_vertices[parts.skin]).query(head.base_vertices[parts.lashes], k=4)
+    distance, neighbour = KDTree(head.base_vertices[parts.skin]).query(head.base_vertices[parts.lashes], k=4)
     weight = 1 / np.maximum(distance, 1e-3)
     skin_faces = faces[skin[faces].all(axis=1)]
     return TemplateShapes(

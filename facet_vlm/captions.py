@@ -53,7 +53,7 @@ def mirrored_halves(halves: Float[np.ndarray, "*B 2 A"]) -> Float[np.ndarray, "*
 def _joined(halves: Float[np.ndarray, "2 A"], rows: list[int]) -> str:
     """The phrases of the visible units among `rows`, joined by commas."""
     visible_from = load_toml("prompts")["caption"]["visible_from"]
-    return ", ".join(_phrase(row, *halves[:, row]) for row in rows if halves[:, row].max() >= visible_from)
+    return ", ".join(_phrase(row, *halves[:, row].tolist()) for row in rows if halves[:, row].max() >= visible_from)
 
 
 def _phrase(row: int, left: float, right: float) -> str:

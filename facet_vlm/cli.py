@@ -17,9 +17,10 @@ from mesh4d.errors import MeshError
 class Train:
     """Train a preset from nothing: synthesise faces, render them, train, write weights.
 
-    The identities are those of data_specs/splits; only its parts 'train' and 'validation' are touched. The run folder
-    keeps the configuration, the rendered data, a checkpoint, TensorBoard events and the weights with their model card.
-    A run that was cut off goes on when the same command is given again.
+    The identities are those of data_specs/splits: its part 'train' to learn from, 'validation' to choose the epoch, and
+    'test' once at the end, for the model card. The run folder keeps the configuration, the rendered data, a checkpoint,
+    TensorBoard events, the weights with their card, and the report. A run that was cut off goes on when the same
+    command is given again.
     """
 
     preset: str = "facet-mini"
@@ -41,7 +42,7 @@ class Train:
             config = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=self.epochs))
             command += f" --epochs {self.epochs}"
         done = run_training(config, self.output or Path("runs") / self.preset, command, self.device)
-        return {"weights": str(done.weights), **done.card.metrics}
+        return {"weights": str(done.weights)} | done.card.metrics
 
 
 @dataclass(frozen=True)
@@ -63,19 +64,7 @@ class Eval:
 
         self.output.mkdir(parents=True, exist_ok=True)
         done = evaluate(load(self.model, self.device), self.part, self.output)
-        return {
-            "protocol": done.main.protocol,
-            "proof": done.proof,
-            "accuracy": done.main.accuracy,
-            "uar": done.main.uar,
-            "macro_f1": done.main.macro_f1,
-            "basic_protocol": done.basic.protocol,
-            "basic_accuracy": done.basic.accuracy,
-            "accuracy_by_intensity": done.by_intensity,
-            "basic_accuracy_by_intensity": done.basic_by_intensity,
-            "baselines": done.baselines,
-            "report": str(self.output),
-        }
+        return done.summary() | {"report": str(self.output)}
 
 
 @dataclass(frozen=True)

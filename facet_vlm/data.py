@@ -47,7 +47,7 @@ class ExpressionSet:
         for name in FIELDS:
             array = getattr(self, name)
             digest.update(f"{name} {array.dtype} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
 

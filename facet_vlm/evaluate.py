@@ -18,6 +18,7 @@ from facet_vlm.report import Report
 from facet_vlm.views import view_angles
 from mesh4d.datasets.splits import prove_disjoint
 from mesh4d.errors import SplitError
+from mesh4d.io.atomic import atomic_write
 from mesh4d.specs import load_split
 
 
@@ -38,6 +39,21 @@ class Evaluation:
     """Six-way accuracy over the basic expressions at each intensity."""
     baselines: dict[str, float]
     """Accuracy over eight classes of simpler ways to read the same pictures with the same weights."""
+
+    def summary(self) -> dict[str, object]:
+        """The numbers, each under the protocol it belongs to, ready for JSON."""
+        return {
+            "protocol": self.main.protocol,
+            "proof": self.proof,
+            "accuracy": self.main.accuracy,
+            "uar": self.main.uar,
+            "macro_f1": self.main.macro_f1,
+            "basic_protocol": self.basic.protocol,
+            "basic_accuracy": self.basic.accuracy,
+            "accuracy_by_intensity": self.by_intensity,
+            "basic_accuracy_by_intensity": self.basic_by_intensity,
+            "baselines": self.baselines,
+        }
 
     def to_markdown(self) -> str:
         """Everything as one page."""
@@ -89,7 +105,8 @@ def evaluate(model: FacetVLM, part: str, folder: Path, data: DataConfig | None =
         },
         baseline_accuracies(model, scores, samples),
     )
-    (folder / "evaluation.md").write_text(result.to_markdown(), encoding="utf-8")
+    with atomic_write(folder / "evaluation.md", text=True) as file:
+        file.write(result.to_markdown())
     return result
 
 
@@ -119,7 +136,7 @@ def basic_report(scores: Scores, samples: ExpressionSet, protocol: str, chosen: 
     """The six basic expressions among the chosen samples, decided among these six."""
     columns = [EXPRESSIONS.index(label) for label in BASIC_EXPRESSIONS]
     rows = np.flatnonzero(chosen & np.isin(samples.labels, columns))
-    fused = scores.fused[np.ix_(rows, columns)]
+    fused = scores.fused[rows][:, columns]
     predictions = Predictions(BASIC_EXPRESSIONS, softmax(scores.scale * fused), fused, scores.view_weights[rows])
     return Report.of(predictions, [EXPRESSIONS[label] for label in samples.labels[rows]], protocol)
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from facet_vlm.config import Config
 from facet_vlm.data import TRAINING_PARTS, expression_set
+from facet_vlm.evaluate import evaluate
 from facet_vlm.inference import resolve_device
 from facet_vlm.loop import train
-from facet_vlm.model import build_network
+from facet_vlm.model import FacetNetwork, build_network
+from facet_vlm.predict import load
 from facet_vlm.weights import ModelCard, write_weights
 from mesh4d.io.atomic import atomic_write
 from mesh4d.specs import load_split
@@ -51,8 +53,19 @@ def run_training(config: Config, folder: Path, command: str, device: str = "auto
         held_out_subjects=held_out,
         metrics={"validation_uar": progress.best_uar, "best_epoch": progress.best_epoch},
     )
-    card = write_weights(network.cpu(), card, folder / config.name)
-    return TrainedRun(folder / f"{config.name}.safetensors", card)
+    return judged(network.cpu(), card, config, folder, device)
+
+
+def judged(network: FacetNetwork, card: ModelCard, config: Config, folder: Path, device: str) -> TrainedRun:
+    """Write the weights, judge what was written (half precision and all) on the part 'test', and complete the card."""
+    stem = folder / config.name
+    write_weights(network, card, stem)
+    model = load(stem.with_suffix(".safetensors"), device)
+    summary = evaluate(model, "test", folder, config.data).summary()
+    card = write_weights(model.network.cpu(), dataclasses.replace(card, metrics=card.metrics | summary), stem)
+    with atomic_write(folder / "metrics.json", text=True) as file:
+        json.dump(card.metrics, file, indent=1)
+    return TrainedRun(stem.with_suffix(".safetensors"), card)
 
 
 def commit() -> str:

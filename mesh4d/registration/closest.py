@@ -10,7 +10,7 @@ from typing import no_type_check
 import numba
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from mesh4d.geometry.normals import face_normals
 
@@ -77,7 +77,9 @@ class TriangleTree:
             points, normals, sides, float(least_cosine), float(max_distance),
             self.corners, self.normals, self.sides, self.boxes,
         )  # fmt: skip
-        return SurfacePoints(np.where(row >= 0, self.face_ids[row], -1), bary, distance)
+        triangles = np.full(len(row), -1)
+        triangles[row >= 0] = self.face_ids[row[row >= 0]]
+        return SurfacePoints(triangles, bary, distance)
 
 
 def triangle_tree(
@@ -95,7 +97,7 @@ def triangle_tree(
     order = np.arange(len(face_ids))
     if len(order):
         # scipy's balanced tree lists its points leaf by leaf: neighbours in that order are neighbours in space.
-        order = cKDTree(corners.mean(axis=1), leafsize=LEAF_TRIANGLES, balanced_tree=True).indices
+        order = KDTree(corners.mean(axis=1), leafsize=LEAF_TRIANGLES, balanced_tree=True).indices
     sides = np.zeros(len(faces), np.int64) if sides is None else sides.astype(np.int64)
     return TriangleTree(
         corners=np.ascontiguousarray(corners[order], np.float64),
@@ -190,7 +192,10 @@ def _box_distance(x, y, z, box):
 @numba.njit(cache=True, nogil=True)
 @no_type_check
 def _on_triangle(x, y, z, corner):
-    """Barycentric weights of the nearest point, and its squared distance (Ericson, Real-Time Collision Detection, 5.1.5)."""
+    """Barycentric weights of the nearest point, and its squared distance.
+
+    Ericson, Real-Time Collision Detection (2005), section 5.1.5.
+    """
     a0, a1, a2 = corner[0]
     ab0, ab1, ab2 = corner[1, 0] - a0, corner[1, 1] - a1, corner[1, 2] - a2
     ac0, ac1, ac2 = corner[2, 0] - a0, corner[2, 1] - a1, corner[2, 2] - a2

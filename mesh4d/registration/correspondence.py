@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int
-from scipy.sparse.linalg import spsolve
+from scipy.sparse.linalg import splu
 
 from mesh4d.geometry.normals import vertex_normals
 from mesh4d.mesh import Mesh
@@ -101,7 +101,8 @@ def _smoothed(target: Mesh, near: Int[np.ndarray, " M"], choice: Float[np.ndarra
     graph = graph + graph.T
     stiffness = sp.diags(np.asarray(graph.sum(axis=1)).ravel()) - graph
     clear = choice**2 + 1e-4
-    return np.atleast_1d(spsolve((stiffness + sp.diags(clear)).tocsc(), clear * np.sign(choice)))
+    solver = splu((stiffness + sp.diags(clear)).tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+    return solver.solve(clear * np.sign(choice))
 
 
 def _seams(points: Float[np.ndarray, "M 3"]) -> Int[np.ndarray, "S 2"]:

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 from scipy.sparse.csgraph import connected_components, dijkstra
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from mesh4d.errors import MeshError
 from mesh4d.geometry.normals import vertex_areas
@@ -122,7 +122,7 @@ def _lip_sides(mesh: Mesh, outer: Bool[np.ndarray, " V"]) -> Int[np.ndarray, " V
     upper, lower = (
         dijkstra(graph, directed=False, indices=half, min_only=True) for half in _halves(mesh, rim, corners, edges)
     )
-    near = outer & (cKDTree(mesh.vertices[lips]).query(mesh.vertices)[0] < LIP_REACH_MM)
+    near = outer & (KDTree(mesh.vertices[lips]).query(mesh.vertices)[0] < LIP_REACH_MM)
     near &= (x > x[corners[0]] + CORNER_MM) & (x < x[corners[1]] - CORNER_MM)
     side[near] = np.sign(lower[near] - upper[near]).astype(np.int64)
     return side

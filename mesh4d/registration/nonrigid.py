@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int
 from scipy.sparse.linalg import splu
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from mesh4d.errors import MeshError
 from mesh4d.geometry.normals import vertex_normals
@@ -72,7 +72,7 @@ def _with_loose_parts(
     """Move each piece without outer skin (eyeballs, teeth, lashes) by the similarity of the skin around it."""
     moved = after.copy()
     outer = np.flatnonzero(template.outer)
-    tree = cKDTree(before[outer])
+    tree = KDTree(before[outer])
     loose = np.setdiff1d(template.component, template.component[outer])
     for name in loose:
         piece = np.flatnonzero(template.component == name)

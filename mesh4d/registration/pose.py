@@ -10,7 +10,7 @@ from typing import no_type_check
 import numba
 import numpy as np
 from scipy.cluster.vq import kmeans2
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from scipy.spatial.transform import Rotation
 
 from mesh4d.geometry.normals import vertex_normals
@@ -89,7 +89,7 @@ def _in_front(points: np.ndarray) -> np.ndarray:
 def _head_starts(template: FaceTemplate, target: TargetSurface, rng: np.random.Generator) -> np.ndarray:
     """A whole head at several sizes and places: the target may be a bust."""
     points, _ = target.samples(1500, rng)
-    places = np.concatenate([points.mean(axis=0)[None], kmeans2(points, PLACES, seed=0, minit="++")[0]])
+    places = np.concatenate([points.mean(axis=0)[None], kmeans2(points, PLACES, rng=0, minit="++")[0]])
     return _starts(template.vertices[template.outer], points, np.array([0.42, 0.6, 0.82, 1.05]), places)
 
 
@@ -140,7 +140,7 @@ def _nearest_grid(points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, 
     low = (low + high) / 2 - cell * GRID_CELLS / 2
     axis = (np.arange(GRID_CELLS) + 0.5) * cell
     cells = low + np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
-    nearest = cKDTree(points).query(cells)[1]
+    nearest = KDTree(points).query(cells)[1]
     grid = np.concatenate([points[nearest], normals[nearest]], axis=1)
     return low, cell, grid.reshape(GRID_CELLS, GRID_CELLS, GRID_CELLS, 6)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from mesh4d.errors import MeshError, NoFaceError
 from mesh4d.geometry.normals import vertex_normals
@@ -122,7 +122,7 @@ def _from_landmarks(template: FaceTemplate, landmarks: Landmarks) -> tuple[Simil
     if own is None or len(names) < 3:
         raise MeshError(f"landmarks need 3 names that the template has too, found {names}")
     rest, goal = np.stack([own[name] for name in names]), np.stack([landmarks[name] for name in names])
-    carrier = cKDTree(template.vertices).query(rest)[1]
+    carrier = KDTree(template.vertices).query(rest)[1]
     return similarity_align(rest, goal), (rest - template.vertices[carrier], goal, carrier)
 
 

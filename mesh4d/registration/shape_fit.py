@@ -70,9 +70,12 @@ def fit_shape(
         if np.count_nonzero(weight) < 30:
             break
         weight = weight / template.weight[ids].sum()
-        rows, gaps = _plane_rows(pose, moved, match.normals, basis[:, ids], offset)
-        step = _solve(rows, gaps, weight, coefficients, stiffness, _landmark_rows(pose, vertices, basis, landmarks))
-        pose = _stepped(pose, moved.mean(axis=0), step[:7])
+        centre = moved.mean(axis=0)
+        rows, gaps = _plane_rows(pose, moved, match.normals, basis[:, ids], offset, centre)
+        step = _solve(
+            rows, gaps, weight, coefficients, stiffness, _landmark_rows(pose, vertices, basis, landmarks, centre)
+        )
+        pose = _stepped(pose, centre, step[:7])
         coefficients = coefficients + step[7:]
         vertices = template.vertices + np.tensordot(coefficients, basis, axes=1)
     return ShapeFit(pose, coefficients, vertices, misfit, evidence)
@@ -94,10 +97,15 @@ def _judged(template: FaceTemplate, ids: np.ndarray, near: np.ndarray, untold: n
 
 
 def _plane_rows(
-    pose: Similarity, moved: np.ndarray, direction: np.ndarray, modes: np.ndarray, offset: np.ndarray
+    pose: Similarity,
+    moved: np.ndarray,
+    direction: np.ndarray,
+    modes: np.ndarray,
+    offset: np.ndarray,
+    centre: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Derivatives of n . (S x - q) / scale by rotation, translation, log scale and coefficients; and its value."""
-    arm = (moved - moved.mean(axis=0)) / pose.scale
+    arm = (moved - centre) / pose.scale
     turned = direction @ pose.rotation
     by_mode = np.einsum("kpc,pc->pk", modes, turned, optimize=True)
     rows = np.concatenate(
@@ -107,7 +115,7 @@ def _plane_rows(
 
 
 def _landmark_rows(
-    pose: Similarity, vertices: np.ndarray, basis: np.ndarray, landmarks: tuple | None
+    pose: Similarity, vertices: np.ndarray, basis: np.ndarray, landmarks: tuple | None, centre: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The same for points that are known to correspond, all three coordinates."""
     if landmarks is None:
@@ -117,7 +125,7 @@ def _landmark_rows(
     rows, gaps = [], []
     for axis in np.eye(3):
         direction = np.tile(axis, (len(moved), 1))
-        row, gap = _plane_rows(pose, moved, match.normals, basis[:, carrier], (moved - goal) / pose.scale)
+        row, gap = _plane_rows(pose, moved, direction, basis[:, carrier], (moved - goal) / pose.scale, centre)
         rows.append(row)
         gaps.append(gap)
     return np.concatenate(rows), np.concatenate(gaps)

@@ -28,7 +28,7 @@ def visible_faces(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 
         seen[ids[normals[ids] @ direction > 0]] = True  # not what shows its back through a hole
     corner_seen = np.zeros(len(vertices), bool)
     corner_seen[faces[seen]] = True  # a sliver narrower than a pixel is seen with its neighbours
-    return corner_seen[faces].any(axis=1)
+    return np.asarray(corner_seen[faces].any(axis=1))
 
 
 def outward_faces(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) -> Int[np.ndarray, "F 3"]:

@@ -1,6 +1,7 @@
 """Strangers made from our own generator: other triangles, order, unit, pose and extent; the truth is known."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from mesh4d.errors import MeshError, NoFaceError
 from mesh4d.geometry.rigid import Similarity
 from mesh4d.mesh import Landmarks, Mesh
 from mesh4d.registration import estimate_pose, face_template, register
-from mesh4d.registration.closest import triangle_tree
+from mesh4d.registration.closest import SurfacePoints, triangle_tree
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,13 @@ def face_error_mm(case: Stranger, fitted_on_mesh: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("seed", "kind", "unit"),
-    [(450, "skin", 1.0), (451, "whole", 0.1), (452, "mask", 0.001), (453, "cut", 0.01), (455, "bust", 1 / 25.4)],
+    [
+        (451, "whole", 0.1),
+        (452, "mask", 0.001),
+        (455, "bust", 1 / 25.4),
+        pytest.param(450, "skin", 1.0, marks=pytest.mark.slow),
+        pytest.param(453, "cut", 0.01, marks=pytest.mark.slow),
+    ],
 )
 def test_strangers_are_brought_into_correspondence(seed, kind, unit):
     case = stranger(seed, kind, unit)
@@ -73,11 +80,24 @@ def test_strangers_are_brought_into_correspondence(seed, kind, unit):
     assert error.mean() < 1.5 and np.percentile(error, 95) < 3.5
     assert fit.to_mesh.scale == unit
     assert fit.registration.residual < 0.002
-    assert (len(fit.left_eye) > 0) == (len(fit.right_eye) > 0) == (kind in ("whole", "bust") and kind == "whole")
-    aligned = align_head(case.mesh).vertices
+    assert (len(fit.left_eye) > 0) == (len(fit.right_eye) > 0) == (kind == "whole")
+    head = head_model().identity(seed)
+    places = triangle_tree(head.vertices, head.faces).query(case.clean)
+    true_side = prior_template().face_side[places.triangles]
+    lips = (true_side != 0) & np.isin(places.triangles, prior_template().outer_face_ids)
+    assert (fit.registration.lip_side[lips] == true_side[lips]).mean() > 0.97
+    aligned = fit.to_mesh.inverse().apply(case.mesh.vertices)
     offset = aligned - case.clean
     assert np.linalg.norm(offset - offset.mean(axis=0), axis=1).max() < 20
     assert np.linalg.norm(offset.mean(axis=0)) < 8
+
+
+def test_an_aligned_head_is_in_the_face_frame():
+    head = head_model().identity(462)
+    move = Similarity(0.1, Rotation.from_euler("x", -90, degrees=True).as_matrix(), np.zeros(3))
+    aligned = align_head(head.with_vertices(move.apply(head.vertices)))
+    np.testing.assert_allclose(np.ptp(aligned.vertices, axis=0), np.ptp(head.vertices, axis=0), rtol=0.1)
+    assert np.abs(aligned.vertices[head_model().parts.left_eye].mean(axis=0) - [30, 0, 0]).max() < 8
 
 
 def test_pose_alone_finds_the_head():
@@ -124,42 +144,48 @@ def test_units_are_told_by_the_distance_of_the_eyes():
     assert units_per_mm(3.1) == pytest.approx(3.1 / 62)
 
 
-def test_opening_the_jaw_leaves_the_upper_lip_where_it_is():
+@lru_cache(maxsize=1)
+def carried_case() -> tuple[Stranger, SurfacePoints, np.ndarray, np.ndarray]:
+    """A whole head, its vertices' true places on the embedded one, and carried and true deltas (face frame, mm)."""
     case = stranger(470, "whole", 0.01)
     model = head_model()
-    truth = model.deltas(model.parameters(case.seed))
-    fit = fit_head(case.mesh)
-    carried = carry_deltas(fit, truth)
-    assert carried.shape == (32, case.mesh.n_vertices, 3)
-    in_mm = carried[AU_INDEX["AU27"]] @ case.to_mesh.rotation / case.to_mesh.scale
-    head = model.identity(case.seed)
+    head, truth = model.identity(case.seed), model.deltas(model.parameters(case.seed))
     places = triangle_tree(head.vertices, head.faces).query(case.clean)
-    expected = places.interpolate(truth[AU_INDEX["AU27"]], head.faces)
+    carried = carry_deltas(fit_head(case.mesh), truth)
+    assert carried.shape == (32, case.mesh.n_vertices, 3)
+    in_mm = carried @ case.to_mesh.rotation / case.to_mesh.scale
+    return case, places, in_mm, places.interpolate(truth, head.faces)
+
+
+def test_opening_the_jaw_leaves_the_upper_lip_where_it_is():
+    case, places, carried, truth = carried_case()
+    jaw, expected = carried[AU_INDEX["AU27"]], truth[AU_INDEX["AU27"]]
     outer = np.isin(places.triangles, prior_template().outer_face_ids)
-    error = np.linalg.norm(in_mm - expected, axis=1)
-    assert error[outer].mean() < 0.6
+    assert np.linalg.norm(jaw - expected, axis=1)[outer].mean() < 0.6
     side = prior_template().face_side[places.triangles]
     upper, lower = outer & (side > 0), outer & (side < 0)
-    assert (in_mm[upper, 1] - expected[upper, 1]).min() > -4.0
-    assert in_mm[lower, 1].mean() < -12
-    edges = case.mesh.faces[:, [0, 1]]
-    strain = np.linalg.norm(in_mm[edges[:, 0]] - in_mm[edges[:, 1]], axis=1)
-    true_strain = np.linalg.norm(expected[edges[:, 0]] - expected[edges[:, 1]], axis=1)
-    assert strain[outer[edges].all(axis=1)].max() < true_strain.max() + 4.0
+    assert (jaw[upper, 1] - expected[upper, 1]).min() > -4.0
+    assert (jaw[lower, 1] - expected[lower, 1]).max() < 5.0
+    edges = case.mesh.faces[outer[case.mesh.faces].all(axis=1)][:, :2]
+    tear, stretch = (np.linalg.norm(d[edges[:, 0]] - d[edges[:, 1]], axis=1).max() for d in (jaw, expected))
+    assert tear < stretch + 4.0
+
+
+def test_lids_close_and_lips_smile_as_the_truth_does():
+    _, places, carried, truth = carried_case()
+    outer = np.isin(places.triangles, prior_template().outer_face_ids)
+    for unit in ("AU12", "AU45", "AU4"):
+        error = np.linalg.norm(carried[AU_INDEX[unit]] - truth[AU_INDEX[unit]], axis=1)[outer]
+        assert error.mean() < 0.3 * np.linalg.norm(truth[AU_INDEX[unit]], axis=1)[outer].mean() + 0.05
 
 
 def test_teeth_follow_the_jaw_and_eyeballs_turn():
-    case = stranger(471, "whole")
-    model = head_model()
-    truth = model.deltas(model.parameters(case.seed))
-    fit = fit_head(case.mesh)
-    carried = carry_deltas(fit, truth) @ case.to_mesh.rotation
-    head = model.identity(case.seed)
-    places = triangle_tree(head.vertices, head.faces).query(case.clean)
-    for part, unit in (("teeth", "AU27"), ("tongue", "AU27"), ("eyes", "AU61")):
-        here = np.flatnonzero(np.array(head.part_names)[head.part_of_face[places.triangles]] == part)
-        expected = places.interpolate(truth[AU_INDEX[unit]], head.faces)[here]
-        assert np.linalg.norm(carried[AU_INDEX[unit]][here] - expected, axis=1).mean() < 1.5
+    _, places, carried, truth = carried_case()
+    topology = head_model().topology
+    part = np.array(topology.part_names)[topology.part_of_face[places.triangles]]
+    for name, unit in (("teeth", "AU27"), ("tongue", "AU27"), ("eyes", "AU61")):
+        got, expected = carried[AU_INDEX[unit]][part == name], truth[AU_INDEX[unit]][part == name]
+        assert np.linalg.norm(got - expected, axis=1).mean() < 1.5
         assert np.linalg.norm(expected, axis=1).max() > 2.0
 
 
@@ -184,9 +210,12 @@ def _solid(name: str) -> Mesh:
     return Mesh(np.asarray(solid.vertices, float), np.asarray(solid.faces, int))
 
 
-@pytest.mark.parametrize("name", ["ball", "egg", "cube", "ring", "capsule", "spout", "dust"])
+@pytest.mark.parametrize(
+    "name",
+    ["ball", "ring", "spout", "dust", *(pytest.param(n, marks=pytest.mark.slow) for n in ("egg", "cube", "capsule"))],
+)
 def test_what_holds_no_face_is_refused(name):
-    with pytest.raises(NoFaceError, match="no face|surface"):
+    with pytest.raises(NoFaceError, match=r"no face|surface"):
         fit_head(_solid(name))
 
 

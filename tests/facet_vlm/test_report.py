@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facet_vlm.cli import top_probabilities
 from facet_vlm.predictions import Predictions, read_predictions, write_predictions
 from facet_vlm.report import Report
 from mesh4d.errors import MeshError, MeshFormatError
@@ -23,7 +24,7 @@ def predictions() -> Predictions:
 def test_names_and_rows(predictions: Predictions) -> None:
     assert predictions.names == ("happiness", "fear", "happiness", "fear")
     row = predictions.rows()[1]
-    assert row["label"] == "fear" and list(row["probabilities"]) == ["fear", "happiness"]
+    assert row["label"] == "fear" and [*top_probabilities(row)] == [("fear", 0.8), ("happiness", 0.2)]
     json.dumps(predictions.rows())
 
 

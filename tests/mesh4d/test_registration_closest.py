@@ -38,7 +38,7 @@ def test_a_query_does_not_use_the_other_side():
     tree = triangle_tree(VERTICES, FACES, sides=np.where(low, -1, 1))
     points = np.tile([30.0, 0.0, -30.0], (3, 1))
     heights = tree.query(points, sides=np.array([-1, 0, 1])).interpolate(VERTICES, FACES)[:, 2]
-    assert heights[0] < -20 and heights[1] < -20 and heights[2] > -1
+    assert heights[0] < -20 and heights[1] < -20 and heights[2] > -12
 
 
 def test_nothing_in_reach_is_said_so():

@@ -48,7 +48,7 @@ def test_the_rim_of_a_cut_is_found():
 
 
 def test_sphere_fit_is_exact_on_a_sphere():
-    centre, radius, misfit = fit_sphere(np.asarray(INNER.vertices) + [3, -4, 5])
+    centre, radius, misfit = fit_sphere(np.asarray(INNER.vertices) + np.array([3, -4, 5]))
     np.testing.assert_allclose(centre, [3, -4, 5], atol=1e-9)
     assert abs(radius - 20) < 1e-9 and misfit < 1e-9
 

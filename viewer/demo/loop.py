@@ -1,5 +1,6 @@
 """The loop's stages, each leaving its files in the demo's folder."""
 
+import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -147,7 +148,7 @@ def recognise(findings: Findings) -> None:
     predictions = model.predict([findings.upright.drive(weights) for weights in shown.values()])
     for name, row in zip(shown, predictions.probabilities.tolist(), strict=True):
         findings.probabilities[name] = dict(zip(predictions.labels, row, strict=True))
-    findings.facet_card = model.card.summary()
+    findings.facet_card = dataclasses.asdict(model.card)
 
 
 def judge_recognition(findings: Findings, identities: int, folder: Path) -> None:

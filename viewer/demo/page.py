@@ -151,9 +151,15 @@ def _table(markdown: str) -> str:
 
 
 def _card(name: str, card: dict[str, object]) -> str:
-    text = html.escape(json.dumps(card, indent=2, default=str))
+    short = {key: _people(value) if key.endswith("_subjects") else value for key, value in card.items()}
+    text = html.escape(json.dumps(short, indent=2, default=str))
     command = html.escape(str(card.get("command", "")))
     return f"<details><summary>{name}: made by <code>{command}</code></summary><pre>{text}</pre></details>"
+
+
+def _people(seeds: object) -> object:
+    """A long list of seeds in words."""
+    return f"{len(seeds)} identities, seeds {_span(seeds)}" if isinstance(seeds, list) and seeds else seeds
 
 
 def _span(seeds: Sequence[int]) -> str:
