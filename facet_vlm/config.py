@@ -66,7 +66,7 @@ class LossWeights:
 class TrainConfig:
     """The optimisation."""
 
-    epochs: int = 14
+    epochs: int = 10
     validate_every: int = 3
     """Epochs between looks at the validation identities; the last epoch is always looked at."""
     batch_size: int = 32
@@ -82,7 +82,7 @@ class TrainConfig:
     gradient_clip: float = 1.0
     loss: LossWeights = field(default_factory=LossWeights)
     seed: int = 0
-    threads: int = 2
+    threads: int = 1
     """Torch threads; part of what makes a run repeatable bit for bit."""
 
 

@@ -15,7 +15,7 @@ from mesh4d.registration.closest import SurfacePoints
 from mesh4d.registration.correspondence import places_on_target, places_on_template
 from mesh4d.registration.face_template import FaceTemplate, face_template
 from mesh4d.registration.nonrigid import fit_nonrigid
-from mesh4d.registration.pose import UNTOLD_COST, pose_candidates
+from mesh4d.registration.pose import UNTOLD_COST, USUAL, WIDE, Search, pose_candidates
 from mesh4d.registration.shape_fit import ShapeFit, fit_shape
 from mesh4d.registration.target_surface import TargetSurface, target_surface
 
@@ -111,8 +111,19 @@ def _best_shape(template: FaceTemplate, target: TargetSurface, landmarks: Landma
     if landmarks is not None:
         pose, known = _from_landmarks(template, landmarks)
         return fit_shape(template, target, pose, known)
-    fits = [fit_shape(template, target, candidate.pose) for candidate in pose_candidates(template, target, CANDIDATES)]
-    return min(fits, key=lambda fit: fit.misfit + UNTOLD_COST * (1 - fit.evidence))
+    best = _best_of(template, target, USUAL)
+    if excess_misfit(best.misfit, best.plausibility) > MOST_MISFIT:
+        best = min(best, _best_of(template, target, WIDE), key=_cost)
+    return best
+
+
+def _best_of(template: FaceTemplate, target: TargetSurface, search: Search) -> ShapeFit:
+    candidates = pose_candidates(template, target, CANDIDATES, search)
+    return min((fit_shape(template, target, candidate.pose) for candidate in candidates), key=_cost)
+
+
+def _cost(fit: ShapeFit) -> float:
+    return fit.misfit + UNTOLD_COST * (1 - fit.evidence)
 
 
 def _from_landmarks(template: FaceTemplate, landmarks: Landmarks) -> tuple[Similarity, tuple]:
@@ -154,13 +165,18 @@ def measure_quality(
         coverage=float(area[distance < 2.0].sum() / area.sum()),
         median_mm=float(np.median(distance[match.good])) if match.good.any() else np.inf,
         strain=float(np.sqrt(np.mean((after / np.maximum(before, 1e-6) - 1) ** 2))),
-        plausibility=float(np.sqrt(np.mean(fit.coefficients**2))) if len(fit.coefficients) else 0.0,
+        plausibility=fit.plausibility,
     )
+
+
+def excess_misfit(misfit: float, plausibility: float) -> float:
+    """The shape's misfit, more for a shape beyond the usual spread of heads."""
+    return misfit + IMPLAUSIBLE_COST * max(plausibility - 1.0, 0.0)
 
 
 def refuse_without_face(quality: FitQuality) -> None:
     """Raise a NoFaceError when the numbers are not those of a face."""
-    misfit = quality.shape_misfit + IMPLAUSIBLE_COST * max(quality.plausibility - 1.0, 0.0)
+    misfit = excess_misfit(quality.shape_misfit, quality.plausibility)
     if quality.evidence < LEAST_EVIDENCE or quality.coverage < LEAST_COVERAGE:
         raise NoFaceError(
             f"no face found: at the best place only {quality.coverage:.0%} of a face is there "

@@ -34,6 +34,11 @@ class ShapeFit:
     evidence: float
     """The share of the face of which the target says anything: all but what lies beyond its rims."""
 
+    @property
+    def plausibility(self) -> float:
+        """Rms coefficient: 1 is a typical head; 0 without a basis."""
+        return float(np.sqrt(np.mean(self.coefficients**2))) if len(self.coefficients) else 0.0
+
 
 def fit_shape(
     template: FaceTemplate,

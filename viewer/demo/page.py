@@ -34,9 +34,7 @@ th:first-child, td:first-child { text-align: left; } .wide { overflow-x: auto; }
 """
 
 
-def write_page(
-    findings: "Findings", folder: Path, emotions: Sequence[str], intensities: Sequence[float]
-) -> Path:
+def write_page(findings: "Findings", folder: Path, emotions: Sequence[str], intensities: Sequence[float]) -> Path:
     """Write index.html into the demo's folder."""
     path = folder / "index.html"
     parts = load_split("aublendset")
@@ -125,7 +123,7 @@ def _probabilities(findings: "Findings") -> str:
         )
         rows.append(f"<tr><td>{html.escape(shown)}</td>{cells}</tr>")
     return (
-        '<p>Each row is this head showing one expression at full intensity; each column a label\'s probability.</p>'
+        "<p>Each row is this head showing one expression at full intensity; each column a label's probability.</p>"
         f'<div class="wide"><table class="bars"><tr><th>shown</th>{head}</tr>{"".join(rows)}</table></div>'
     )
 
