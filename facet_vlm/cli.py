@@ -42,7 +42,7 @@ class Train:
             config = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=self.epochs))
             command += f" --epochs {self.epochs}"
         done = run_training(config, self.output or Path("runs") / self.preset, command, self.device)
-        return {"weights": str(done.weights)} | done.card.metrics
+        return {"weights": str(done.weights), **done.card.metrics}
 
 
 @dataclass(frozen=True)

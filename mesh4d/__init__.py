@@ -3,6 +3,7 @@
 from mesh4d.errors import MeshError, MeshFormatError, NoFaceError, SpecError, SplitError, TopologyError
 from mesh4d.io import read_mesh, read_sequence, write_mesh, write_sequence
 from mesh4d.mesh import Landmarks, Mesh
+from mesh4d.registration import Registration, register
 from mesh4d.render import Views, render_views
 from mesh4d.sequence import MeshSequence
 
@@ -13,12 +14,14 @@ __all__ = [
     "MeshFormatError",
     "MeshSequence",
     "NoFaceError",
+    "Registration",
     "SpecError",
     "SplitError",
     "TopologyError",
     "Views",
     "read_mesh",
     "read_sequence",
+    "register",
     "render_views",
     "write_mesh",
     "write_sequence",

@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from mesh4d.errors import MeshError, MeshFormatError
 from mesh4d.geometry.normals import face_normals
-from mesh4d.io.numbers import NumberError, floats, line_number
+from mesh4d.io.numbers import line_number
 from mesh4d.io.sources import bare_name, read_bytes, write_bytes
 from mesh4d.io.surface import checked_mesh
 from mesh4d.mesh import Mesh
@@ -29,6 +29,12 @@ KEYWORDS = {
 """Words of one ASCII facet that are not numbers, by their place among its 21 words."""
 WORDS_PER_FACET = 21
 POSITIONS = (8, 9, 10, 12, 13, 14, 16, 17, 18)
+LAST_WORD = b"endfacet"
+FACET_TEXT = (
+    "facet normal %r %r %r\n  outer loop\n"
+    + 3 * "    vertex %r %r %r\n"
+    + "  endloop\nendfacet"
+)
 PIECE = 1 << 19
 Encoding = Literal["binary", "ascii"]
 
@@ -73,40 +79,97 @@ def parse_stl(data: bytes, path: Path) -> Mesh:
 
 def _ascii_solids(data: bytes, source: str) -> list[tuple[str, Float[np.ndarray, "F 3 3"]]]:
     """Name and corners of each `solid NAME ... endsolid NAME`."""
-    text = data.replace(b"\r", b"\n") if b"\n" not in data else data
+    original = data.replace(b"\r", b"\n") if b"\n" not in data else data
+    text = original.lower()
     solids: list[tuple[str, Float[np.ndarray, "F 3 3"]]] = []
-    line = re.compile(rb"[ \t]*(end)?solid\b([^\n]*)", re.IGNORECASE)
     position = 0
-    while position < len(text) and text[position:].strip() if len(text) - position < 256 else True:
-        position += len(text[position : position + 4096]) - len(text[position : position + 4096].lstrip())
-        opened = line.match(text, position)
-        if opened is None or opened[1]:
+    while rest := text[position : position + 4096].strip() or text[position:].strip():
+        start = text.find(b"solid", position)
+        if not rest.startswith(b"solid") or start < 0:
             place = f"line {line_number(text, position)}"
-            raise MeshFormatError(source, place, "solid", repr(text[position : position + 40].decode("latin-1")))
-        end = _end_of_solid(text, opened.end())
-        closed = line.match(text, end) if end >= 0 else None
-        if closed is None:
-            raise MeshFormatError(source, "end of file", "endsolid", "none")
-        name = " ".join(opened[2].decode("utf-8", "replace").split())
-        solids.append((name, _facets(text, opened.end(), end, source)))
-        position = closed.end()
+            raise MeshFormatError(source, place, "solid", repr(rest[:40].decode("latin-1")))
+        body = _end_of_line(text, start)
+        end = text.find(b"endsolid", body)
+        if end < 0:
+            raise MeshFormatError(source, "end of the file", "endsolid", "none")
+        name = " ".join(original[start + len(b"solid") : body].decode("utf-8", "replace").split())
+        solids.append((name, _facets(text, body, end, source)))
+        position = _end_of_line(text, end)
     return solids
 
 
-def _end_of_solid(text: bytes, start: int) -> int:
-    found = re.compile(rb"endsolid", re.IGNORECASE).search(text, start)
-    return found.start() if found else -1
+def _end_of_line(text: bytes, start: int) -> int:
+    end = text.find(b"\n", start)
+    return len(text) if end < 0 else end
 
 
 def _facets(text: bytes, start: int, end: int, source: str) -> Float[np.ndarray, "F 3 3"]:
-    """The corners of the facets between two bytes of the file, piece by piece: words cost far more than numbers."""
+    """The corners of the facets between two bytes, in pieces, as words take far more memory than numbers."""
     pieces = [np.zeros((0, 3, 3))]
     while start < end:
-        cut = text.find(b"facet", start + PIECE, end)
-        cut = text.find(b"\n", cut, end) if cut >= 0 else -1
-        while cut >= 0 and not text[:cut].rstrip()[-8:].lower() == b"endfacet":
-            cut = text.find(b"\n", cut + 1, end)
-        stop = end if cut < 0 else cut
-        pieces.append(_piece(text, start, stop, source))
+        cut = text.find(LAST_WORD, start + PIECE, end)
+        stop = end if cut < 0 else cut + len(LAST_WORD)
+        corners = _corners(text[start:stop])
+        if corners is None:
+            raise _bad_facet(text, start, stop, source)
+        pieces.append(corners)
         start = stop
     return np.concatenate(pieces)
+
+
+def _corners(text: bytes) -> Float[np.ndarray, "F 3 3"] | None:
+    """The corners of whole facets; None when there is anything else in the text."""
+    words = text.split()
+    if len(words) % WORDS_PER_FACET or b"_" in text:  # float() takes 1_0, STL does not
+        return None
+    count = len(words) // WORDS_PER_FACET
+    if any(words[place::WORDS_PER_FACET].count(keyword) != count for place, keyword in KEYWORDS.items()):
+        return None
+    corners = np.empty((count, len(POSITIONS)))
+    try:
+        for column, place in enumerate(POSITIONS):
+            corners[:, column] = np.fromiter(map(float, words[place::WORDS_PER_FACET]), np.float64, count)
+    except ValueError:
+        return None
+    return corners.reshape(count, 3, 3) if np.isfinite(corners).all() else None
+
+
+def _bad_facet(text: bytes, start: int, stop: int, source: str) -> MeshFormatError:
+    """What to raise: it names the line of the first facet that cannot be read."""
+    while start < stop:
+        end = text.find(LAST_WORD, start, stop)
+        end = stop if end < 0 else end + len(LAST_WORD)
+        if _corners(text[start:end]) is None:
+            break
+        start = end
+    facet = text[start:stop].lstrip()
+    line = line_number(text, stop - len(facet))
+    found = " ".join(facet[:200].decode("latin-1").split())[:80]
+    return MeshFormatError(source, f"line {line}", "facet normal, outer loop, 3 x vertex, endloop, endfacet", repr(found))
+
+
+def write_stl(mesh: Mesh, path: str | PathLike[str], encoding: Encoding = "binary") -> None:
+    """Write an STL file (or .stl.gz); binary has float32 positions, ASCII the exact numbers and one solid per part.
+
+    Raises:
+        MeshError: a position too large for float32 (binary).
+    """
+    path = Path(path)
+    normals = face_normals(np.asarray(mesh.vertices, np.float64), mesh.faces)
+    corners = mesh.vertices[mesh.faces]
+    if encoding == "binary":
+        if np.abs(corners).max(initial=0.0) > np.finfo(np.float32).max:
+            raise MeshError(f"{path}: a position is too large for binary STL (float32)")
+        facets = np.zeros(mesh.n_faces, FACET)
+        facets["normal"], facets["corners"] = normals, corners
+        header = b"facet4d".ljust(HEADER_BYTES, b" ")
+        write_bytes(path, header + mesh.n_faces.to_bytes(4, "little") + facets.tobytes())
+        return
+    part = np.zeros(mesh.n_faces, np.int64) if mesh.part_of_face is None else mesh.part_of_face
+    lines: list[str] = []
+    for part_id in np.unique(part).tolist() or [0]:
+        name = bare_name(path) if mesh.part_of_face is None else mesh.part_names[part_id]
+        name = re.sub("solid", "part", " ".join(name.split()), flags=re.IGNORECASE)
+        rows = np.concatenate([normals[:, None], corners], axis=1)[part == part_id].reshape(-1, 12)
+        lines += [f"solid {name}", *map(FACET_TEXT.__mod__, map(tuple, rows.tolist())), f"endsolid {name}"]
+    write_bytes(path, ("\n".join(lines) + "\n").encode())

@@ -34,7 +34,7 @@ from mesh4d.specs import load_split
 from viewer.demo.page import write_page
 
 INTENSITIES = (0.35, 0.65, 1.0)
-FACE = Framing(np.array([0.0, -35.0, 25.0]), 105.0)
+FACE = Framing(np.array([0.0, -34.0, 30.0]), 88.0)
 """The face in the face frame, mm: from above the brows to below the chin."""
 STAGES = 7
 
@@ -176,7 +176,7 @@ def _stacked(predictions: Sequence[Predictions]) -> Predictions:
     return facet_vlm.Predictions(predictions[0].labels, *rows)
 
 
-def _portraits(heads: Sequence[Mesh], size: int = 150) -> list[np.ndarray]:
+def _portraits(heads: Sequence[Mesh], size: int = 190) -> list[np.ndarray]:
     """Shaded frontal pictures."""
     return [
         render_views(head, rig="frontal", size=size, channels=("shaded",), framing=FACE).channel("shaded")[0]
