@@ -1,6 +1,7 @@
 # make demo            install, then run the whole loop on a head nobody modelled expressions for
 # make demo HEAD=x.obj the same on your own neutral head, of any topology
 # make test            install, then run the tests
+# make bench           timings beside the peers (installs them)
 # make lint            formatting, types and the direction of imports
 # make viewer          build the browser page (part of demo and test)
 # make weights         make the shipped weights again (about an hour on two cores)
@@ -10,13 +11,18 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 CLIENT := viewer/client
 
-.PHONY: demo test lint viewer weights clean
+.PHONY: demo test bench lint viewer weights clean
 
 demo: $(INSTALLED) viewer
 	@$(BIN)/python -m viewer.demo $(if $(HEAD),--head "$(HEAD)")
 
 test: $(INSTALLED) viewer
 	@$(BIN)/python -m pytest $(ARGS)
+
+bench: $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@$(BIN)/python -m benchmarks.read_meshes
+	@$(BIN)/python -m benchmarks.render_views
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/pyright

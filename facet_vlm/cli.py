@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from tyro.conf import ConsolidateSubcommandArgs, OmitSubcommandPrefixes, Positional, arg, subcommand
+from tyro.conf import CascadeSubcommandArgs, OmitSubcommandPrefixes, Positional, arg, subcommand
 
 from mesh4d.command import run_command
 from mesh4d.errors import MeshError
@@ -169,7 +169,7 @@ def main(args: list[str] | None = None) -> None:
         prog="facet-vlm",
         description="Facial expressions of 3D heads by a vision-language model: FACET-VLM on multiview renders.",
         args=args,
-        config=(ConsolidateSubcommandArgs,),
+        config=(CascadeSubcommandArgs,),
     )
     run_command(arguments.command.run, as_json=arguments.json)
 

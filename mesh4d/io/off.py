@@ -64,7 +64,7 @@ def parse_off(data: bytes, path: Path) -> Mesh:
 
 
 def _is_count(number: float) -> bool:
-    return 0 <= number < 2**53 and number == int(number)
+    return bool(0 <= number < 2**53 and number == int(number))
 
 
 class _Lines:
@@ -132,9 +132,7 @@ def _colors(vertex: Float[np.ndarray, "V columns"], keyword: re.Match[bytes]) ->
     return colors / 255.0 if colors.max(initial=0.0) > 1.0 else colors.copy()
 
 
-def _faces(
-    lines: _Lines, rows: int, vertices: int
-) -> tuple[Int[np.ndarray, " corners"], Int[np.ndarray, " polygons"]]:
+def _faces(lines: _Lines, rows: int, vertices: int) -> tuple[Int[np.ndarray, " corners"], Int[np.ndarray, " polygons"]]:
     """Corners and sizes from lines `n i1 ... in [colour]`."""
     numbers = lines.take(rows)
     words = lines.words[lines.first : lines.next]

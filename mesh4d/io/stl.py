@@ -30,11 +30,7 @@ KEYWORDS = {
 WORDS_PER_FACET = 21
 POSITIONS = (8, 9, 10, 12, 13, 14, 16, 17, 18)
 LAST_WORD = b"endfacet"
-FACET_TEXT = (
-    "facet normal %r %r %r\n  outer loop\n"
-    + 3 * "    vertex %r %r %r\n"
-    + "  endloop\nendfacet"
-)
+FACET_TEXT = "facet normal %r %r %r\n  outer loop\n" + 3 * "    vertex %r %r %r\n" + "  endloop\nendfacet"
 PIECE = 1 << 19
 Encoding = Literal["binary", "ascii"]
 
@@ -86,7 +82,7 @@ def _ascii_solids(data: bytes, source: str) -> list[tuple[str, Float[np.ndarray,
     while rest := text[position : position + 4096].strip() or text[position:].strip():
         start = text.find(b"solid", position)
         if not rest.startswith(b"solid") or start < 0:
-            place = f"line {line_number(text, position)}"
+            place = f"line {line_number(text, text.index(rest[:40], position))}"
             raise MeshFormatError(source, place, "solid", repr(rest[:40].decode("latin-1")))
         body = _end_of_line(text, start)
         end = text.find(b"endsolid", body)
@@ -145,7 +141,9 @@ def _bad_facet(text: bytes, start: int, stop: int, source: str) -> MeshFormatErr
     facet = text[start:stop].lstrip()
     line = line_number(text, stop - len(facet))
     found = " ".join(facet[:200].decode("latin-1").split())[:80]
-    return MeshFormatError(source, f"line {line}", "facet normal, outer loop, 3 x vertex, endloop, endfacet", repr(found))
+    return MeshFormatError(
+        source, f"line {line}", "facet normal, outer loop, 3 x vertex, endloop, endfacet", repr(found)
+    )
 
 
 def write_stl(mesh: Mesh, path: str | PathLike[str], encoding: Encoding = "binary") -> None:

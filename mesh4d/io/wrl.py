@@ -22,7 +22,7 @@ from mesh4d.mesh import Mesh
 
 logger = logging.getLogger(__name__)
 
-MAX_VISITS = 200_000
+MAX_VISITS = 20_000
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
 Matrix = Float[np.ndarray, "4 4"]
 
@@ -274,9 +274,7 @@ def _split(
     return corners, sizes
 
 
-def _parts(
-    placed: list[PlacedShape], parts: list[Polygons]
-) -> tuple[Int[np.ndarray, " F"] | None, tuple[str, ...]]:
+def _parts(placed: list[PlacedShape], parts: list[Polygons]) -> tuple[Int[np.ndarray, " F"] | None, tuple[str, ...]]:
     """The part of each triangle: its shape's DEF name or number; none in a file with one shape."""
     if len(placed) == 1:
         return None, ()

@@ -10,7 +10,7 @@ from mesh4d.errors import MeshFormatError
 from mesh4d.io.numbers import NumberError, floats, integers, line_number
 
 TOKEN = re.compile(rb'[\s,]*(?:([\[\]{}])|("[^"]*")|([^\s,\[\]{}"]+))')
-MAX_TOKENS = 200_000
+MAX_TOKENS = 100_000
 """Words and brackets outside arrays of numbers; scans have a few hundred."""
 MAX_DEPTH = 100
 

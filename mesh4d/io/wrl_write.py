@@ -55,7 +55,8 @@ def write_wrl(
         header = "#VRML V2.0 utf8\n\n#Tricorder Technology plc - 2000\n\n"
         body = "DEF Tricorder_object Transform {\n  children [\n" + "".join(shapes) + "  ]\n}\n"
         cameras = [
-            f'DEF Tricorder_Camera_{name} Viewpoint {{\n  position {position}\n  orientation {turn}\n  description "{name}"\n}}\n'
+            f"DEF Tricorder_Camera_{name} Viewpoint {{\n  position {position}\n  orientation {turn}\n"
+            f'  description "{name}"\n}}\n'
             for name, (position, turn) in CAMERAS.items()
         ]
         text = header + body + "".join(cameras)

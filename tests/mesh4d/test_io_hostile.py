@@ -11,10 +11,23 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mesh4d import Mesh, MeshFormatError, MeshSequence
+from mesh4d import Landmarks, Mesh, MeshFormatError, MeshSequence
 from mesh4d.io import MorphMesh, read_mesh, read_sequence, write_mesh, write_morph_mesh, write_sequence
+from mesh4d.io.bnt import RangeImage, write_range_image
 from mesh4d.io.glb import _chunks, pack_glb
+from mesh4d.io.landmark_files import (
+    IndexedLandmarks,
+    PictureLandmarks,
+    bu_landmark_names,
+    read_bnd,
+    read_lm2,
+    read_lm3,
+    write_bnd,
+    write_lm2,
+    write_lm3,
+)
 from mesh4d.io.ply import write_ply
+from mesh4d.io.stl import write_stl
 from mesh4d.io.textures import decode_texture
 from mesh4d.mesh import fan_triangles
 
@@ -59,8 +72,22 @@ def write_sample(suffix: str, path) -> bytes:
         write_morph_mesh(MorphMesh(mesh, ("AU1", "AU2"), deltas, np.eye(2), np.array([0.0, 1.0])), path)
     elif suffix == ".ascii.ply":
         write_ply(mesh, path, "ascii")
-    elif suffix == ".frames.npz":
+    elif suffix == ".ascii.stl":
+        write_stl(mesh, path, "ascii")
+    elif suffix == ".bnt":
+        row, column = np.divmod(np.arange(20.0), 5)
+        xyz = np.stack([column, row, np.where(row == column, -1e9, 0.0)], axis=1)
+        write_range_image(RangeImage(4, 5, -1e9, "a.png", xyz, np.stack([column, row], axis=1) / 5), path)
+    elif suffix in (".frames.npz", ".pc2", ".mdd"):
         write_sequence(MeshSequence(mesh, np.zeros((2, 8, 3)), 25.0), path)
+    elif suffix in (".lm3", ".lm2", ".bnd"):
+        marks = Landmarks(bu_landmark_names(), np.random.default_rng(2).normal(size=(83, 3)))
+        if suffix == ".lm3":
+            write_lm3(marks, path)
+        elif suffix == ".lm2":
+            write_lm2(PictureLandmarks(marks.names, marks.points[:, :2]), path)
+        else:
+            write_bnd(IndexedLandmarks(marks, np.arange(83)), path)
     else:
         write_mesh(mesh, path)
     return path.read_bytes()
@@ -115,24 +142,41 @@ def survives(read: Callable, path) -> bool:
     except MeshFormatError as error:
         assert error.source == str(path)
         return True
+    if isinstance(result, Landmarks | PictureLandmarks | IndexedLandmarks):
+        return False
     mesh = result.topology if isinstance(result, MeshSequence) else result
     assert mesh.vertices.dtype == np.float64 and np.isfinite(mesh.vertices).all()
     assert mesh.uv is None or np.isfinite(mesh.uv).all()
     return False
 
 
-@pytest.mark.parametrize("suffix", [".obj", ".ascii.ply", ".ply", ".glb", ".gltf", ".npz", ".frames.npz", ".obj.gz"])
+def read_cache(path) -> MeshSequence:
+    return read_sequence(path, topology=head())
+
+
+READERS = dict.fromkeys(
+    (".obj", ".ascii.ply", ".ply", ".glb", ".gltf", ".npz", ".obj.gz", ".stl", ".ascii.stl", ".off", ".wrl", ".wrl.gz",
+     ".bnt"), read_mesh
+) | {
+    ".frames.npz": read_sequence, ".pc2": read_cache, ".mdd": read_cache, ".lm3": read_lm3, ".lm2": read_lm2,
+    ".bnd": read_bnd,
+}  # fmt: skip
+FORGIVING = {".stl": 30, ".bnt": 30, ".pc2": 30, ".mdd": 30}
+"""Formats that are mostly raw numbers: any bits are a number, so fewer injuries can be seen. One in this many is."""
+
+
+@pytest.mark.parametrize("suffix", READERS)
 def test_random_damage(tmp_path, suffix):
     rng = np.random.default_rng(sum(suffix.encode()))
     path = tmp_path / f"a{suffix}"
     whole = write_sample(suffix, path)
-    read = read_sequence if suffix == ".frames.npz" else read_mesh
+    read = READERS[suffix]
     assert not survives(read, path)
     refused = 0
     for _ in range(MUTATIONS):
         path.write_bytes(damaged(whole, rng))
         refused += survives(read, path)
-    assert refused > MUTATIONS / 5
+    assert refused > MUTATIONS / FORGIVING.get(suffix, 5)
 
 
 @pytest.mark.parametrize("read", [read_mesh, read_sequence])

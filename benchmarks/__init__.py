@@ -1,0 +1,1 @@
+"""Timings beside the peers, in one run on one machine: `make bench`."""
