@@ -159,10 +159,10 @@ def judge_recognition(findings: Findings, identities: int, folder: Path) -> None
     for seed in tqdm(seeds, desc="recognition", unit="identity", leave=False):
         rig, rng = head_model().rig(seed), np.random.default_rng(seed)
         heads = [rig.neutral]
-        heads += [rig.drive(sample_emotion_weights(name, rng.uniform(0.6, 1.0), rng)) for name in EMOTIONS]
+        heads += [rig.drive(sample_emotion_weights(name, rng.uniform(0.35, 1.0), rng)) for name in EMOTIONS]
         predicted.append(model.predict(heads))
         truth += ["neutral", *EMOTIONS]
-    report = Report.of(_stacked(predicted), truth, f"demo: {len(seeds)} test identities, intensity 0.6 to 1")
+    report = Report.of(_stacked(predicted), truth, f"demo: {len(seeds)} test identities, intensity 0.35 to 1")
     report.plot(folder / "confusion.png")
     findings.accuracy, findings.judged, findings.facet_identities = report.accuracy, len(truth), seeds
 

@@ -50,12 +50,13 @@ def write_page(findings: "Findings", folder: Path, emotions: Sequence[str], inte
         "<h2>Expressions and their intensities</h2>",
         _figure("expressions.png", f"{', '.join(emotions)}, each at {', '.join(f'{i:g}' for i in intensities)}."),
         "<h2>Seven views</h2>",
-        _figure("views.png", "Happiness: depth, normals and shading, as the recogniser may see a head."),
+        _figure("views.png", "Happiness: depth, normals and shading. The recogniser sees depth and normals of these views at 96 pixels."),
         "<h2>What FACET-VLM reads in this head</h2>",
         _probabilities(findings),
         "<h2>Recognition on held-out identities</h2>",
         f"<p>Accuracy {findings.accuracy:.1%} over {findings.judged} heads of {len(findings.facet_identities)} "
-        f"identities (seeds {_span(findings.facet_identities)}) that no weight was made from.</p>",
+        f"identities (seeds {_span(findings.facet_identities)}) that no weight was made from; each expression at a "
+        "random intensity from 0.35 to 1.</p>",
         '<div class="narrow">' + _figure("confusion.png", "Rows: shown. Columns: read.") + "</div>",
         "<h2>Rig errors on held-out identities</h2>",
         f"<p>Mean vertex error in mm over the vertices that each unit moves; {len(findings.rig_identities)} test "
