@@ -14,7 +14,9 @@ class Timing:
     note: str = ""
 
 
-def best_of(name: str, work: Callable[[], object], repeats: int = 7, note: Callable[[object], str] = lambda _: "") -> Timing:
+def best_of(
+    name: str, work: Callable[[], object], repeats: int = 7, note: Callable[[object], str] = lambda _: ""
+) -> Timing:
     """Run once to warm caches and compilers, then `repeats` times; keep the fastest.
 
     The fastest is what the code needs; everything above it is what else the machine did.

@@ -9,6 +9,7 @@ import tyro
 from tyro.conf import OmitSubcommandPrefixes, Positional, arg, subcommand
 
 from mesh4d.command import run_command
+from mesh4d.datasets.commands import DatasetGroup
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ Command = (
     | Annotated[Convert, subcommand("convert")]
     | Annotated[Render, subcommand("render")]
     | Annotated[Register, subcommand("register")]
+    | Annotated[DatasetGroup, subcommand("dataset")]
 )
 
 

@@ -28,10 +28,10 @@ class ScanStyle:
 
     step_mm: float = 2.0
     """Distance of samples in x and y."""
-    centre_mm: tuple[float, float] = (0.0, -20.0)
+    centre_mm: tuple[float, float] = (0.0, -24.0)
     """x and y of the middle of the scanned window; heads have their origin between the eyes."""
     half_width_mm: float = 78.0
-    half_height_mm: float = 105.0
+    half_height_mm: float = 108.0
     hairline_mm: float = 62.0
     """y above which samples are hair: wild and often absent."""
     noise_mm: float = 0.08
@@ -157,7 +157,7 @@ def _window(points: Float[np.ndarray, "R C 3"], style: ScanStyle, rng: np.random
     phases, heights = rng.uniform(0, 2 * np.pi, len(waves)), rng.normal(0, 0.12, len(waves)) / waves
     edge = 1.0 + np.tensordot(heights, np.cos(waves[:, None, None] * angle + phases[:, None, None]), 1)
     inside = np.sqrt(np.abs(x) ** 2.5 + np.abs(y) ** 2.5) < edge
-    neck = y > -0.92 + 0.06 * rng.normal() + 0.15 * rng.normal() * x
+    neck = y > -0.94 + 0.06 * rng.normal() + 0.15 * rng.normal() * x
     hair = points[..., 1] > style.hairline_mm + 4.0 * np.cos(3 * angle + phases[0])
     return inside & neck & ~(hair & (_smooth_noise(points.shape[:2], rng) > 0.1))
 

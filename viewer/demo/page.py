@@ -50,7 +50,7 @@ def write_page(findings: "Findings", folder: Path, emotions: Sequence[str], inte
         "<h2>Expressions and their intensities</h2>",
         _figure("expressions.png", f"{', '.join(emotions)}, each at {', '.join(f'{i:g}' for i in intensities)}."),
         "<h2>Seven views</h2>",
-        _figure("views.png", "Happiness: depth, normals and shading. The recogniser sees depth and normals of these views at 96 pixels."),
+        _figure("views.png", "Happiness. The recogniser sees depth and normals of these views at 96 pixels."),
         "<h2>What FACET-VLM reads in this head</h2>",
         _probabilities(findings),
         "<h2>Recognition on held-out identities</h2>",
