@@ -32,6 +32,7 @@ viewer: viewer/static/viewer.js
 weights: $(INSTALLED)
 	@$(BIN)/aublend train --output aublend/weights/aublendnet.safetensors
 	@$(BIN)/facet-vlm train --preset facet-mini
+	@cp runs/facet-mini/facet-mini.safetensors runs/facet-mini/facet-mini.json facet_vlm/weights/
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv

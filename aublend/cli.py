@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import tyro
-from tyro.conf import OmitSubcommandPrefixes, Positional, arg, subcommand
+from tyro.conf import CascadeSubcommandArgs, OmitSubcommandPrefixes, Positional, arg, subcommand
 
 from mesh4d.command import run_command
 from mesh4d.errors import MeshError
@@ -164,5 +164,5 @@ class Arguments:
 
 def main() -> None:
     """Entry point of the console command."""
-    arguments = tyro.cli(Arguments, prog="aublend", description="Action unit rigs for any head.")
+    arguments = tyro.cli(Arguments, prog="aublend", config=(CascadeSubcommandArgs,))
     run_command(arguments.command.run, as_json=arguments.json)

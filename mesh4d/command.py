@@ -10,7 +10,7 @@ from mesh4d.errors import MeshError
 def run_command(work: Callable[[], Mapping[str, object]], *, as_json: bool) -> None:
     """Run `work`; print its result for a person or a machine; end with exit code 2 on a user's error.
 
-    A value under the key "table" is printed as it is.
+    A value under the key "table" is printed as it is; one under "details" is for machines alone.
     """
     try:
         result = work()
@@ -21,4 +21,6 @@ def run_command(work: Callable[[], Mapping[str, object]], *, as_json: bool) -> N
         print(json.dumps(result, default=str))  # noqa: T201
         return
     for name, value in result.items():
+        if name == "details":
+            continue
         print(value if name == "table" else f"{name}: {value}")  # noqa: T201

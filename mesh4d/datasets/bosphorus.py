@@ -24,9 +24,8 @@ NAME = re.compile(
 PARTS = (".bnt", ".png", ".lm2", ".lm3")
 UNIT_CATEGORIES = ("LFAU", "UFAU", "CAU")
 UNIT_CODE = re.compile(r"A?\d{1,2}[LR]?(?:A\d{1,2}[LR]?)*", re.IGNORECASE)
-KNOWN_SIDE_FILES = {
-    "facscodes.zip", "fileread.zip", "bospcrvalsetups.zip", "bosphorus_files&content.pdf", "unallowed_subjects.txt",
-}  # fmt: skip
+KNOWN_SIDE_FILES = {"facscodes.zip", "fileread.zip", "bospcrvalsetups.zip", "bosphorus_files&content.pdf"}
+RESTRICTED = "unallowed_subjects.txt"
 
 
 def index_bosphorus(root: Path) -> Dataset:
@@ -40,6 +39,9 @@ def index_bosphorus(root: Path) -> Dataset:
     for path in entries(base):
         if path.is_dir() and SUBJECT.fullmatch(path.name):
             records += _subject(path, root, findings)
+        elif path.name.casefold() == RESTRICTED:
+            message = "names subjects with restrictions (their wording is not known to us): read it before you publish"
+            findings.problems.append(note("unverified", relative(path, root), message))
         elif path.name.casefold() not in KNOWN_SIDE_FILES:
             findings.strays.append(relative(path, root))
     if not records and not any(problem.severity == "error" for problem in findings.problems):

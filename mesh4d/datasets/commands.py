@@ -13,10 +13,13 @@ Kind = Literal["bu3dfe", "bosphorus", "bu4dfe", "bp4d", "4dme", "synthetic"]
 
 @dataclass(frozen=True)
 class Validate:
-    """Report what a copy of a data set holds and what is amiss: counts, missing, unreadable, duplicates, checksums."""
+    """Report what a copy of a data set holds and what is amiss: counts, missing, unreadable, duplicates, checksums.
 
-    kind: Positional[Kind]
-    root: Positional[Path]
+    Give the kind and the folder (`validate bu3dfe ROOT`), or the folder alone, and its layout says the kind.
+    """
+
+    target: Positional[tuple[str, ...]]
+    """KIND and ROOT, or ROOT."""
     read: Literal["none", "first", "all"] = "first"
     """Read no mesh, the first frame of each record, or all frames."""
     contents: bool = False
@@ -25,12 +28,15 @@ class Validate:
     """Options of the kind, such as pattern={subject}/{clip}/{frame}.obj or mesh=RAW."""
 
     def run(self) -> dict[str, object]:
-        from mesh4d.datasets.registry import open_dataset
+        from mesh4d.datasets.registry import detect_kind, open_dataset
         from mesh4d.datasets.validate import report_text, validate_dataset
 
-        dataset = open_dataset(self.kind, self.root, keep_going=True, **options_of(self.option))
+        if len(self.target) not in (1, 2):
+            raise MeshError(f"expected KIND and ROOT, or ROOT, found {len(self.target)} arguments")
+        kind = self.target[0] if len(self.target) == 2 else detect_kind(self.target[0])
+        dataset = open_dataset(kind, self.target[-1], keep_going=True, **options_of(self.option))
         report = validate_dataset(dataset, depth=self.read, contents=self.contents)
-        return {"table": report_text(report), "report": report.to_json()}
+        return {"table": report_text(report), "details": report.to_json()}
 
 
 @dataclass(frozen=True)
@@ -52,11 +58,13 @@ class Index:
         digest = dataset.to_parquet(self.output)
         return {
             "table": f"{len(dataset)} records of {len(dataset.subjects)} subjects -> {self.output}\nsha256 {digest}",
-            "output": str(self.output),
-            "records": len(dataset),
-            "subjects": len(dataset.subjects),
-            "sha256": digest,
-            "notes": [str(problem) for problem in dataset.problems],
+            "details": {
+                "output": str(self.output),
+                "records": len(dataset),
+                "subjects": dataset.subjects,
+                "sha256": digest,
+                "notes": [str(problem) for problem in dataset.problems],
+            },
         }
 
 
@@ -91,11 +99,14 @@ class Split:
         folds = chosen.folds(dataset, tested, repeats=self.repeats, reduced=self.reduced)
         return {
             "table": chosen.describe(folds),
-            "protocol": self.name,
-            "unverified": list(chosen.unverified),
-            "folds": [
-                {"name": f.name, "train": f.train_subjects, "test": f.test_subjects, "proof": f.proof} for f in folds
-            ],
+            "details": {
+                "protocol": self.name,
+                "unverified": chosen.unverified,
+                "folds": [
+                    {"name": f.name, "train": f.train_subjects, "test": f.test_subjects, "proof": f.proof}
+                    for f in folds
+                ],
+            },
         }
 
 
@@ -146,7 +157,7 @@ def _value(text: str) -> object:
     parts = text.split(",")
     if all(part.strip().lstrip("-").isdecimal() for part in parts):
         numbers = tuple(int(part) for part in parts)
-        return numbers if len(numbers) > 1 else numbers[0]
+        return numbers if len(parts) > 1 else int(text)
     try:
         return float(text)
     except ValueError:

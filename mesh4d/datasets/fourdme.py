@@ -207,12 +207,10 @@ def _record(
 ) -> Record:
     place, numbers = "/".join(clip), list(frames)
     findings.problems += gaps(numbers, place)
-    marks: dict[str, int | None] = {}
-    for name in ("onset", "apex", "offset"):
-        number = None if label is None else getattr(label, name)
-        marks[name] = numbers.index(number) if number in frames else None
-        if number is not None and number not in frames:
-            findings.problems.append(note("missing", place, f"{name} is frame {number}, which has no mesh"))
+    onset, apex, offset = (
+        None if label is None else _position(getattr(label, name), name, numbers, place, findings)
+        for name in ("onset", "apex", "offset")
+    )
     emotions = () if label is None else label.emotions
     return Record(
         dataset=KIND,
@@ -223,6 +221,16 @@ def _record(
         expression=find_label(emotions[0], KIND) if len(emotions) == 1 else None,
         au_labels={} if label is None else label.au_labels,
         fps=fps,
+        onset=onset,
+        apex=apex,
+        offset=offset,
         task=task,
-        **marks,
     )
+
+
+def _position(number: int | None, name: str, numbers: list[int], place: str, findings: Findings) -> int | None:
+    """Where the frame of that number stands in a clip; None, and a note, when it is not there."""
+    if number is None or number in numbers:
+        return None if number is None else numbers.index(number)
+    findings.problems.append(note("missing", place, f"{name} is frame {number}, which has no mesh"))
+    return None

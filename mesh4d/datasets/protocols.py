@@ -4,9 +4,11 @@ A protocol's numbers are comparable only with its name, its folds' proof and its
 them; `Protocol.describe` prints all three.
 """
 
+import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -15,11 +17,13 @@ from jaxtyping import Bool, Float
 from mesh4d.datasets.dataset import Dataset
 from mesh4d.datasets.folds import Fold, dealt, shuffled
 from mesh4d.datasets.record import Record
+from mesh4d.datasets.splits import prove_disjoint
 from mesh4d.errors import SpecError, SplitError
 from mesh4d.specs import load_toml, specs_folder
 
 Task = Literal["expression", "units", "categories"]
-Scheme = Literal["kfold", "loso", "cross"]
+Scheme = Literal["kfold", "loso", "lists", "cross"]
+"""lists: the test subjects of each fold are written out in the definition."""
 Draw = Literal["once", "each_repeat"]
 
 
@@ -51,6 +55,8 @@ class Protocol:
     scheme: Scheme
     fold_count: int
     repeats: int
+    lists: tuple[tuple[str, ...], ...] = ()
+    """Subjects of each fold, where publications say who they are."""
 
     def folds(
         self,
@@ -94,6 +100,8 @@ class Protocol:
             parts = tuple((subject,) for subject in sorted(drawn))
             if len(parts) < 2:
                 raise SplitError(f"{name}: expected at least 2 subjects, found {len(parts)}")
+        elif self.scheme == "lists":
+            parts = self._listed(drawn)
         else:
             count = min(self.fold_count, len(drawn)) if reduced else self.fold_count
             parts = dealt(shuffled(drawn, f"{self.seed}/round {number}"), count)
@@ -106,6 +114,15 @@ class Protocol:
             test = [record for subject in sorted(tested) for record in by_subject[subject]]
             folds.append(Fold(f"{prefix}/fold {part}", tuple(train), tuple(test)))
         return folds
+
+    def _listed(self, subjects: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """The written folds, proven: everybody stands in one, and in one only."""
+        prove_disjoint({f"fold {number}": part for number, part in enumerate(self.lists)})
+        written = {subject for part in self.lists for subject in part}
+        if set(subjects) != written:
+            absent, unlisted = sorted(written - set(subjects)), sorted(set(subjects) - written)
+            raise SplitError(f"{self.name}: listed subjects without records {absent}, subjects in no list {unlisted}")
+        return self.lists
 
     def drawn_subjects(
         self, subjects: Mapping[str, object] | Sequence[str], repeat: int = 0, *, reduced: bool = False
@@ -204,11 +221,17 @@ def protocol_names() -> tuple[str, ...]:
 
 
 def protocol(name: str) -> Protocol:
-    """The protocol of that name in data_specs/protocols.
+    """The protocol of that name in data_specs/protocols, or of a definition of your own (a path to NAME.toml).
 
     Raises:
         SpecError: an unknown name, or a definition that lacks a field or has an unknown one.
     """
+    path = Path(name)
+    if path.suffix == ".toml":
+        try:
+            return parse_protocol(path.stem, tomllib.loads(path.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as failure:
+            raise SpecError(f"{path}: {failure}") from failure
     if name not in protocol_names():
         raise SpecError(f"expected a protocol among {', '.join(protocol_names())}, found {name!r}")
     return parse_protocol(name, load_toml(f"protocols/{name}"))
@@ -225,7 +248,7 @@ def parse_protocol(name: str, spec: Mapping[str, Any]) -> Protocol:
     for table, fields in (
         (spec, known | {"one_per_class", "subjects", "folds"}),
         (subjects, {"count", "complete", "draw", "seed"}),
-        (folds, {"scheme", "count", "repeats"}),
+        (folds, {"scheme", "count", "repeats", "lists"}),
     ):
         unknown = sorted(set(table) - fields)
         if unknown:
@@ -250,9 +273,12 @@ def parse_protocol(name: str, spec: Mapping[str, Any]) -> Protocol:
             scheme=folds["scheme"],
             fold_count=folds.get("count", 1),
             repeats=folds.get("repeats", 1),
+            lists=tuple(map(tuple, folds.get("lists", ()))),
         )
     except KeyError as missing:
         raise SpecError(f"protocol {name}: expected the field {missing}") from missing
+    if (made.scheme == "lists") != bool(made.lists):
+        raise SpecError(f"protocol {name}: scheme 'lists' and lists come together")
     if (made.scheme == "cross") != (made.test_dataset is not None):
         raise SpecError(f"protocol {name}: scheme 'cross' and test_dataset come together")
     return made

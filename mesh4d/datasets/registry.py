@@ -25,6 +25,36 @@ ADAPTERS: dict[str, Callable[..., Dataset]] = {
 }
 
 
+def canonical_kind(kind: str) -> str:
+    """The kind behind a spelling such as "BU-3DFE", "bu_4dfe" or "fourdme".
+
+    Raises:
+        MeshError: for an unknown kind.
+    """
+    plain = kind.lower().replace("-", "").replace("_", "").replace(" ", "").replace("fourdme", "4dme")
+    if plain not in ADAPTERS:
+        raise MeshError(f"expected a kind of data set among {', '.join(ADAPTERS)}, found {kind!r}")
+    return plain
+
+
+def detect_kind(root: str | PathLike[str]) -> str:
+    """The kind whose layout a folder has; 4DME, whose layout is not known, is tried last.
+
+    Raises:
+        MissingFileError: no such folder.
+        DatasetError: the folder has none of the layouts.
+    """
+    order = ["synthetic", *(kind for kind in ADAPTERS if kind not in ("synthetic", "4dme")), "4dme"]
+    refusals: list[DatasetError] = []
+    for kind in order:
+        try:
+            if len(open_dataset(kind, root, keep_going=True)):
+                return kind
+        except DatasetError as refusal:
+            refusals.append(refusal)
+    raise DatasetError(str(root), [problem for refusal in refusals for problem in refusal.problems])
+
+
 def open_dataset(kind: str, root: str | PathLike[str], *, keep_going: bool = False, **options: object) -> Dataset:
     """Index a copy of a data set: names and labels only, no mesh is read.
 
@@ -42,8 +72,7 @@ def open_dataset(kind: str, root: str | PathLike[str], *, keep_going: bool = Fal
         MissingFileError: no such folder.
         MeshError: an unknown kind or option.
     """
-    if kind not in ADAPTERS:
-        raise MeshError(f"expected a kind of data set among {', '.join(ADAPTERS)}, found {kind!r}")
+    kind = canonical_kind(kind)
     known = [name for name in inspect.signature(ADAPTERS[kind]).parameters if name != "root"]
     unknown = sorted(set(options) - set(known))
     if unknown:

@@ -214,6 +214,6 @@ def _picture(
 
 def nearest_samples(scan: Mesh, places: Float[np.ndarray, "L 3"]) -> Int[np.ndarray, " L"]:
     """The scan's vertex nearest to each place: where an annotator would click."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
-    return cKDTree(scan.vertices).query(places)[1]
+    return np.asarray(KDTree(scan.vertices).query(places)[1], np.int64)

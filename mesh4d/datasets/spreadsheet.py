@@ -2,7 +2,10 @@
 
 import csv
 import io
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +15,13 @@ from mesh4d.io.sources import expansion_limit, read_bytes
 
 MOST_ROWS = 100_000
 MOST_COLUMNS = 500
+BROKEN = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError,
+    SyntaxError,  # what the XML parser raises
+    RuntimeError,  # encrypted, or compressed in a way that is not implemented
+    KeyError, IndexError, ValueError, TypeError, AttributeError, OverflowError, StopIteration,
+)  # fmt: skip
+"""What zipfile, the XML parser and openpyxl raise on damaged workbooks, as fuzzing found."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,6 @@ def _xlsx_rows(path: Path) -> list[list[str]]:
     from openpyxl.utils.exceptions import InvalidFileException
 
     data = read_bytes(path)
-    broken = (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, IndexError, AttributeError)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             grown = sum(entry.file_size for entry in archive.infolist())
@@ -72,7 +81,7 @@ def _xlsx_rows(path: Path) -> list[list[str]]:
         return [[_text(value) for value in row] for row in _until_empty(cells)]
     except MeshFormatError:
         raise
-    except (*broken, SyntaxError, EOFError, OSError, zipfile.LargeZipFile) as error:  # SyntaxError: XML ParseError
+    except (*BROKEN, InvalidFileException) as error:
         raise MeshFormatError(path, "file", "an .xlsx workbook", str(error)[:120]) from error
 
 

@@ -6,15 +6,21 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from mesh4d.datasets.dataset import Dataset
-from mesh4d.datasets.problems import Problem, error
+from mesh4d.datasets.problems import Problem, error, note
 from mesh4d.datasets.record import Record
+from mesh4d.datasets.scan import nearest_samples
 from mesh4d.errors import MeshError
+from mesh4d.mesh import Mesh
 
 Depth = Literal["none", "first", "all"]
 BLOCK = 1 << 20
+FAR_MM = 10.0
+"""A landmark farther than this from every vertex belongs to another scan, or to another frame of the same."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class DatasetReport:
         """Problems that cost a record or make its label doubtful."""
         return sum(problem.severity == "error" for problem in self.problems)
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, Any]:
         """As plain values."""
         return dataclasses.asdict(self) | {"errors": self.errors}
 
@@ -154,10 +160,19 @@ def _read_through(dataset: Dataset, sizes: dict[str, int], depth: Depth) -> tupl
         if record.frames[frame] not in sizes:
             continue
         try:
-            dataset.read_frame(record, frame)
+            problems += _far_landmarks(dataset.read_frame(record, frame), record.frames[frame])
         except (MeshError, OSError) as failure:
             problems.append(error("unreadable", record.frames[frame], _without_root(str(failure), dataset.root)))
     return len(work), problems
+
+
+def _far_landmarks(mesh: Mesh, path: str) -> list[Problem]:
+    """A note when landmarks do not lie on their mesh."""
+    if mesh.landmarks is None or not mesh.n_vertices or not len(mesh.landmarks.points):
+        return []
+    points = mesh.landmarks.points
+    far = float(np.linalg.norm(mesh.vertices[nearest_samples(mesh, points)] - points, axis=1).max())
+    return [note("contradiction", path, f"a landmark lies {far:.0f} mm off the mesh")] if far > FAR_MM else []
 
 
 def _without_root(text: str, root: Path) -> str:
@@ -183,7 +198,7 @@ def _duplicates(dataset: Dataset, sizes: dict[str, int]) -> list[Problem]:
 
 def _duplicate(first: str, other: str, owner: dict[str, str]) -> Problem:
     if owner[first] == owner[other]:
-        return Problem("note", "duplicate", other, f"the same content as {first}")
+        return note("duplicate", other, f"the same content as {first}")
     return error("duplicate", other, f"the same content as {first}, of another subject")
 
 

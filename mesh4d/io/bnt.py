@@ -23,6 +23,9 @@ from mesh4d.mesh import Mesh
 BEFORE_NAME = struct.Struct("<HHdH")
 COUNT = struct.Struct("<I")
 BACKGROUND = -1e9
+JITTER = 1e-3
+"""Samples lie on the pixels of a picture, where Delaunay triangles are not unique and Qhull takes quadratic time: they
+are moved apart by up to this part of their mean distance while they are triangulated."""
 LONGEST_EDGE = 4.0
 """In a file whose samples are no full grid, triangles with a longer edge are left out; in median edges, on u, v."""
 
@@ -134,16 +137,19 @@ def _scattered_triangles(image: RangeImage, path: Path) -> Int[np.ndarray, "F 3"
     points = image.uv[image.foreground] * np.array([1.0, -1.0])  # v counts downwards
     if not np.isfinite(points).all() or np.abs(points).max() > 1e6:
         raise MeshFormatError(path, "planes u, v", "places on the picture, 0 to 1", "others")
+    spacing = np.ptp(points, axis=0).max() / np.sqrt(len(points))
+    moved = points + JITTER * spacing * np.random.default_rng(0).uniform(-1.0, 1.0, points.shape)
     try:
-        triangles = np.asarray(Delaunay(points).simplices, np.int64)
+        triangles = np.asarray(Delaunay(moved).simplices, np.int64)
     except (QhullError, ValueError) as error:
         raise MeshFormatError(path, "planes u, v", "points that span an area", "others") from error
     corners = points[triangles]
     edges = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)
-    triangles = triangles[edges.max(axis=1) <= LONGEST_EDGE * np.median(edges)]
-    u, v = np.moveaxis(points[triangles], 2, 0)
-    area = (u[:, 1] - u[:, 0]) * (v[:, 2] - v[:, 0]) - (u[:, 2] - u[:, 0]) * (v[:, 1] - v[:, 0])
-    return np.where((area < 0)[:, None], triangles[:, ::-1], triangles)
+    (ux, vx), (uy, vy) = (corners[:, 1:] - corners[:, :1]).transpose(2, 1, 0)
+    area = ux * vy - uy * vx
+    typical = np.median(edges)
+    kept = (edges.max(axis=1) <= LONGEST_EDGE * typical) & (np.abs(area) > 1e-6 * typical**2)
+    return np.where((area < 0)[:, None], triangles[:, ::-1], triangles)[kept]
 
 
 def _picture(name: str, path: Path) -> UInt8[np.ndarray, "H W C"] | None:

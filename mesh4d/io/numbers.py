@@ -74,6 +74,29 @@ def integers(text: bytes, *, commas: bool = False) -> Int[np.ndarray, " numbers"
     return values if position < 0 else _plain_integers(text, commas)
 
 
+def lines_with_words(text: bytes) -> tuple[Int[np.ndarray, " lines"], Int[np.ndarray, " lines"]]:
+    """Where the lines that are not empty start, and how many words each has."""
+    letters, nothing = np.frombuffer(text, np.uint8), np.zeros(0, np.int64)
+    starts, words = np.empty((2, int(_words_of_lines(letters, nothing, nothing))), np.int64)
+    if len(starts):
+        _words_of_lines(letters, starts, words)
+    return starts, words
+
+
+def without_comments(text: bytes) -> bytes:
+    """The text with everything from a # to the end of its line turned into spaces."""
+    start = text.find(b"#")
+    if start < 0:
+        return text
+    blanked = bytearray(text)
+    while start >= 0:
+        end = text.find(b"\n", start)
+        end = len(text) if end < 0 else end
+        blanked[start:end] = b" " * (end - start)
+        start = text.find(b"#", end)
+    return bytes(blanked)
+
+
 def _plain_floats(text: bytes, commas: bool) -> Float[np.ndarray, " numbers"]:
     pieces: list[Float[np.ndarray, " numbers"]] = []
     for start, piece in _pieces(text, commas):
@@ -135,6 +158,28 @@ def _count_words(text, commas):
         count += inside and space
         inside = not space
     return count + inside
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def _words_of_lines(text, starts, words):
+    """Count the lines that hold a word; and note where they start and their words, when there is room for them."""
+    count, in_line, start, inside = 0, 0, 0, False
+    for at, letter in enumerate(text):
+        space = _is_space(letter, False)
+        in_line += inside and space
+        inside = not space
+        if letter == 10:
+            if in_line:
+                if len(starts):
+                    starts[count], words[count] = start, in_line
+                count += 1
+            in_line, start = 0, at + 1
+    if in_line + inside:
+        if len(starts):
+            starts[count], words[count] = start, in_line + inside
+        count += 1
+    return count
 
 
 @numba.njit(cache=True, nogil=True)

@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mesh4d.errors import MeshFormatError
-from mesh4d.io.numbers import NumberError, floats, line_number
+from mesh4d.io.allocation import check_triangles
+from mesh4d.io.numbers import NumberError, floats, line_number, lines_with_words, without_comments
 from mesh4d.io.sources import read_bytes, write_bytes
 from mesh4d.io.surface import checked_mesh, corner_triangles, first_of_polygon, polygon_corners
 from mesh4d.mesh import Mesh
@@ -36,13 +37,12 @@ def parse_off(data: bytes, path: Path) -> Mesh:
     source = str(path)
     text = data.removeprefix(codecs.BOM_UTF8)
     text = text.replace(b"\r\n", b" \n").replace(b"\r", b"\n")
-    if b"#" in text:
-        text = re.sub(rb"#[^\n]*", b"", text)
+    text = without_comments(text)
     keyword = KEYWORD.match(text)
     if keyword is None:
         found = repr(text[:16].decode("latin-1"))
         raise MeshFormatError(source, "line 1", "OFF, COFF, NOFF or STOFF with three coordinates", found)
-    lines = _Lines.after(text, keyword.end(), source)
+    lines = _Lines(text, source, keyword.end())
     counts = lines.take(1)
     if len(counts) < 2 or not (_is_count(counts[0]) and _is_count(counts[1])):
         raise lines.error(0, "the numbers of vertices and faces", str(counts[:3].tolist()))
@@ -70,21 +70,11 @@ def _is_count(number: float) -> bool:
 class _Lines:
     """The lines of a file that hold something, taken from the top."""
 
-    def __init__(self, text: bytes, source: str, starts: Int[np.ndarray, " lines"], words: Int[np.ndarray, " lines"]):
+    def __init__(self, text: bytes, source: str, position: int) -> None:
         self.text, self.source = text, source
-        self.starts, self.words = starts, words
-        self.next = 0
-        self.first = 0
-
-    @classmethod
-    def after(cls, text: bytes, position: int, source: str) -> "_Lines":
-        letters = np.frombuffer(text, np.uint8)[position:]
-        space = (letters == 32) | ((letters - 9) <= 4)
-        begins = np.concatenate([[True], space[:-1]]) & ~space if len(letters) else space
-        line_starts = np.concatenate([[0], 1 + np.flatnonzero(letters == 10)])
-        first_word = np.concatenate([np.searchsorted(np.flatnonzero(begins), line_starts), [begins.sum()]])
-        words = np.diff(first_word)
-        return cls(text, source, position + line_starts[words > 0], words[words > 0])
+        self.starts, self.words = lines_with_words(text[position:])
+        self.starts += position
+        self.next = self.first = 0
 
     @property
     def left(self) -> int:
@@ -143,8 +133,11 @@ def _faces(lines: _Lines, rows: int, vertices: int) -> tuple[Int[np.ndarray, " c
         row = int(np.argmax(bad))
         raise lines.error(row, "a count from 3 and as many corners", f"{sizes[row]:g} and {words[row] - 1} numbers")
     sizes = sizes.astype(np.int64)
-    within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    corners = numbers[np.repeat(starts + 1, sizes) + within]
+    check_triangles(lines.source, "faces", int((sizes - 2).sum()), len(lines.text))
+    at = np.repeat(starts + 1 - (np.cumsum(sizes) - sizes), sizes)
+    at += np.arange(len(at))
+    corners = numbers[at]
+    del at, numbers  # a large part of the memory that reading takes
     bad = (corners < 0) | (corners >= vertices) | (corners != np.floor(corners))
     if bad.any():
         corner = int(np.argmax(bad))

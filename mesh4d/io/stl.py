@@ -32,6 +32,7 @@ POSITIONS = (8, 9, 10, 12, 13, 14, 16, 17, 18)
 LAST_WORD = b"endfacet"
 FACET_TEXT = "facet normal %r %r %r\n  outer loop\n" + 3 * "    vertex %r %r %r\n" + "  endloop\nendfacet"
 PIECE = 1 << 19
+MAX_SOLIDS = 10_000
 Encoding = Literal["binary", "ascii"]
 
 
@@ -89,6 +90,8 @@ def _ascii_solids(data: bytes, source: str) -> list[tuple[str, Float[np.ndarray,
         if end < 0:
             raise MeshFormatError(source, "end of the file", "endsolid", "none")
         name = " ".join(original[start + len(b"solid") : body].decode("utf-8", "replace").split())
+        if len(solids) == MAX_SOLIDS:
+            raise MeshFormatError(source, f"line {line_number(text, start)}", f"at most {MAX_SOLIDS} solids", "more")
         solids.append((name, _facets(text, body, end, source)))
         position = _end_of_line(text, end)
     return solids

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from mesh4d.errors import MeshFormatError
+from mesh4d.io.allocation import check_triangles
 from mesh4d.io.sources import bare_name, file_inside, read_bytes
 from mesh4d.io.surface import checked_mesh, corner_triangles
 from mesh4d.io.textures import texture_beside
@@ -154,6 +155,7 @@ class _Rows:
         self._uv: list[Float[np.ndarray, "rows 2"]] = []
         self._blocks: dict[object, tuple[int, int]] = {}
         self._left = len(scene.data) // 2 + 1_000_000
+        self._triangles = 0
 
     def spend(self, numbers: int, node: Node) -> None:
         """Refuse a file that makes more numbers out of nodes used again than it could hold itself."""
@@ -161,6 +163,12 @@ class _Rows:
         if self._left < 0:
             place = self.scene.place(node.start, node.type)
             raise MeshFormatError(self.scene.source, place, "no more numbers than the file can hold", "more")
+
+    def spend_triangles(self, triangles: int, face_set: Node) -> None:
+        """Refuse a file whose polygons would take more memory than its size explains."""
+        self._triangles += triangles
+        place = self.scene.place(face_set.start, "coordIndex")
+        check_triangles(self.scene.source, place, self._triangles, len(self.scene.data))
 
     def points(self, placed: PlacedShape) -> tuple[int, int]:
         """The first row and the number of rows of the shape's points."""
@@ -231,6 +239,7 @@ def _polygons(scene: Scene, rows: _Rows, placed: PlacedShape) -> Polygons:
     indices = scene.integers(face_set, "coordIndex")
     rows.spend(len(indices), face_set)
     corners, sizes = _split(scene, face_set, "coordIndex", indices, count)
+    rows.spend_triangles(int((sizes - 2).sum()), face_set)
     uv_rows = rows.uv(face_set)
     uv_corners = None
     if uv_rows is not None:

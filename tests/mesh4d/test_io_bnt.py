@@ -1,6 +1,7 @@
 """Bosphorus .bnt: byte for byte as the data set has it, background left out, grid or Delaunay, picture from the top."""
 
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -86,6 +87,15 @@ def test_delaunay_leaves_holes_open(tmp_path):
     mesh = read_mesh(tmp_path / "a.bnt")
     centers = mesh.vertices[mesh.faces].mean(axis=1)
     assert not (np.abs(centers[:, :2] - 10) < 3).all(axis=1).any()
+
+
+def test_points_on_a_circle_are_no_trap_for_delaunay(tmp_path):
+    angle = np.linspace(0, 2 * np.pi, 20_000, endpoint=False)
+    uv = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    write_range_image(RangeImage(1, 1, BACKGROUND, "", np.zeros((20_000, 3)), uv), tmp_path / "a.bnt")
+    start = time.process_time()
+    assert read_mesh(tmp_path / "a.bnt").n_vertices == 20_000
+    assert time.process_time() - start < 3  # without moving the points apart it takes over 10 s
 
 
 def test_picture_and_landmarks_fit_the_samples(tmp_path):

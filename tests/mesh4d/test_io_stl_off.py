@@ -1,6 +1,8 @@
 """STL and OFF: every dialect, facets in their order, comments and colours; errors name the line."""
 
 import struct
+import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -185,3 +187,34 @@ def test_off_errors_name_the_line(text, place, found):
         off(text)
     assert (caught.value.source, caught.value.place) == ("a.off", place)
     assert found in caught.value.found
+
+
+HEAD = b"OFF\n3 %d 0\n0 0 0\n1 0 0\n0 1 0\n"
+DENSE = {
+    "triangles.off": HEAD % 150_000 + b"3 0 1 2\n" * 150_000, "empty.off": HEAD % 1 + b"\n" * 1_000_000,
+    "lines.off": b"OFF\n500000 1 0\n" + b"1\n" * 500_000, "comments.off": HEAD % 1 + b"#\n" * 500_000,
+    "facets.stl": b"solid\n" + FACET.encode() * 8_000 + b"endsolid", "words.stl": b"solid\n" + b"a " * 500_000,
+    "solids.stl": b"solid\nendsolid\n" * 60_000, "spaces.stl": SOLID.encode() + b" " * 1_000_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_dense_files_take_no_more_than_16_times_their_size(name):
+    parse = parse_off if name.endswith(".off") else parse_stl
+    data = DENSE[name]
+    tracemalloc.start()
+    start = time.process_time()
+    try:
+        parse(data, Path(name))
+    except MeshFormatError:
+        assert not name.startswith(("triangles", "facets", "spaces"))
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 16 * len(data) + (1 << 20), f"{peak / len(data):.1f} x"
+    assert time.process_time() - start < 5
+
+
+def test_a_polygon_of_a_million_corners_is_refused():
+    with pytest.raises(MeshFormatError, match=r"faces: expected at most \d+ triangles"):
+        parse_off(HEAD % 1 + b"1000000 " + b"0 " * 1_000_000, Path("a.off"))
