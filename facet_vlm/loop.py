@@ -17,11 +17,11 @@ from facet_vlm.captions import REGIONS, face_caption, region_caption, region_row
 from facet_vlm.config import Config, TrainConfig
 from facet_vlm.data import ExpressionSet
 from facet_vlm.inference import score_images
-from facet_vlm.labels import EXPRESSIONS
 from facet_vlm.metrics import confusion_matrix, unweighted_average_recall
 from facet_vlm.model import FacetNetwork
 from facet_vlm.prompts import label_sentences
 from facet_vlm.views import view_angles
+from mesh4d.datasets.labels import EXPRESSIONS
 from mesh4d.datasets.splits import prove_disjoint
 
 CHECKPOINT = "checkpoint.pt"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from facet_vlm.labels import EXPRESSIONS
+from mesh4d.datasets.labels import EXPRESSIONS
 from mesh4d.errors import SpecError
 from mesh4d.specs import load_toml
 

@@ -1,5 +1,6 @@
 """mesh4d: face geometry in three dimensions and time."""
 
+from mesh4d.datasets.registry import open_dataset
 from mesh4d.errors import MeshError, MeshFormatError, NoFaceError, SpecError, SplitError, TopologyError
 from mesh4d.io import read_mesh, read_sequence, write_mesh, write_sequence
 from mesh4d.mesh import Landmarks, Mesh
@@ -19,6 +20,7 @@ __all__ = [
     "SplitError",
     "TopologyError",
     "Views",
+    "open_dataset",
     "read_mesh",
     "read_sequence",
     "register",

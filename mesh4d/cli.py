@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 import tyro
-from tyro.conf import OmitSubcommandPrefixes, Positional, arg, subcommand
+from tyro.conf import CascadeSubcommandArgs, OmitSubcommandPrefixes, Positional, arg, subcommand
 
 from mesh4d.command import run_command
 from mesh4d.datasets.commands import DatasetGroup
@@ -109,5 +109,5 @@ class Arguments:
 
 def main() -> None:
     """Entry point of the console command."""
-    arguments = tyro.cli(Arguments, prog="mesh4d", description="Face geometry in three dimensions and time.")
+    arguments = tyro.cli(Arguments, prog="mesh4d", config=(CascadeSubcommandArgs,))
     run_command(arguments.command.run, as_json=arguments.json)

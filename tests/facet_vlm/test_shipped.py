@@ -14,9 +14,9 @@ from facet_vlm.cli import main, named_labels
 from facet_vlm.config import DataConfig, ModelConfig
 from facet_vlm.data import render_subjects
 from facet_vlm.evaluate import subject_proof
-from facet_vlm.labels import BASIC_EXPRESSIONS, EXPRESSIONS
 from facet_vlm.prompts import class_sentences
 from facet_vlm.weights import WEIGHTS_FOLDER
+from mesh4d.datasets.labels import BASIC_EXPRESSIONS, EXPRESSIONS
 from mesh4d.errors import MeshError, SplitError
 from mesh4d.io import write_mesh
 from mesh4d.specs import load_split

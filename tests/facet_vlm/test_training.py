@@ -11,11 +11,11 @@ from facet_vlm import loop
 from facet_vlm.batches import training_batch
 from facet_vlm.config import Config
 from facet_vlm.data import ExpressionSet, expression_set, render_subjects
-from facet_vlm.labels import EXPRESSIONS
 from facet_vlm.loop import losses_of, optimizer_of, train, warm_cosine
 from facet_vlm.model import build_network
 from facet_vlm.train import run_training
 from facet_vlm.weights import read_weights
+from mesh4d.datasets.labels import EXPRESSIONS
 from mesh4d.errors import MeshFormatError, SplitError
 
 CPU = torch.device("cpu")
