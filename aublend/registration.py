@@ -10,6 +10,7 @@ from aublend.anatomy import eye_centre
 from aublend.carrying import carried_deltas
 from aublend.head_model import HeadModel, head_model
 from mesh4d.geometry.rigid import Similarity, similarity_align
+from mesh4d.geometry.topology import same_triangles
 from mesh4d.mesh import Mesh
 from mesh4d.registration import FaceTemplate, Registration, face_template, register
 from mesh4d.registration.visibility import fit_sphere, outward_faces, vertex_components
@@ -25,6 +26,8 @@ EYE_DISTANCE_MM = (50.0, 75.0)
 USUAL_EYE_DISTANCE_MM = 62.0
 IN_FRAME_MM, IN_FRAME_DEG = 1.0, 10.0
 """How far a head may be off the face frame and still be taken to be in it."""
+LIKENESS_MM = 20.0
+"""A head on the embedded topology lies nearer than this to the average head (root mean square, best pose and size)."""
 BALL_RADIUS_MM = (7.0, 19.0)
 
 
@@ -56,7 +59,7 @@ def fit_head(mesh: Mesh) -> HeadFit:
     """
     model = head_model()
     parts = model.parts
-    if mesh.n_vertices == model.topology.n_vertices and np.array_equal(mesh.faces, model.topology.faces):
+    if is_embedded(mesh):
         to_mesh = _own_frame(model, mesh.vertices)
         vertices = to_mesh.inverse().apply(mesh.vertices)
         return HeadFit(mesh, vertices, to_mesh, None, parts.left_eye, parts.right_eye)
@@ -70,6 +73,20 @@ def fit_head(mesh: Mesh) -> HeadFit:
     vertices[parts.right_eye] = _onto_ball(vertices[parts.right_eye], right_ball)
     vertices = model.shapes.guard.push_inside(vertices)
     return HeadFit(mesh, vertices, to_mesh, registration, left, right)
+
+
+def is_embedded(mesh: Mesh) -> bool:
+    """Whether a mesh is a head on the embedded topology: the same triangles, in any order, around a head's shape.
+
+    A mirrored copy, or other vertices behind the same faces, is not: its vertices do not mean what ours mean.
+    """
+    topology = head_model().topology
+    if mesh.n_vertices != topology.n_vertices or not same_triangles(mesh.faces, topology.faces):
+        return False
+    skin = head_model().parts.skin
+    pose = similarity_align(topology.vertices[skin], mesh.vertices[skin])
+    apart = mesh.vertices[skin] - pose.apply(topology.vertices[skin])
+    return float(np.sqrt((apart**2).sum(axis=1).mean())) < LIKENESS_MM * pose.scale
 
 
 def align_head(mesh: Mesh) -> Mesh:

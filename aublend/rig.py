@@ -67,11 +67,10 @@ class AURig:
 
         See `aublend.solve.solve_weights`; a single mesh gives one row at 25 fps.
         """
-        from aublend.solve import solve_weights
+        from aublend.solve import observed_frames, solve_weights
 
-        if isinstance(observed, Mesh):
-            return AUCurves(self.au_names, solve_weights(self, observed.vertices[None]), 25.0)
-        return AUCurves(self.au_names, solve_weights(self, observed.frames), observed.fps)
+        frames, fps = observed_frames(self, observed)
+        return AUCurves(self.au_names, solve_weights(self, frames), fps)
 
     def pose(self, halves: Float[np.ndarray, "2 A"]) -> Float[np.ndarray, "V 3"]:
         """Vertices under one weight row for the left half and one for the right."""

@@ -1,10 +1,13 @@
 """Reading one head as OBJ, PLY and VRML: ours beside pymeshlab, PyVista/VTK, trimesh and meshio.
 
-The head: 26,7xx vertices in quads with texture coordinates and twelve groups, written by our own writers. The note
-column says what each reader made of it; a vertex count that changed breaks every blend shape.
+The head: 26,732 vertices in quads with texture coordinates and twelve groups, written by our own writers. The note
+column says what each reader made of it; a vertex count that changed breaks every blend shape. Then a binary PLY file
+of a million vertices, beside reading its bytes and beside the least that any reader does that gives float64 positions
+and int64 faces.
 """
 
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +15,12 @@ import numpy as np
 
 from benchmarks.timing import Timing, best_of, table
 from mesh4d import Mesh, read_mesh, write_mesh
+from mesh4d.io.sources import read_buffer
 from mesh4d.mesh import fan_triangles
+
+Reader = Callable[[Path], object]
+POSITION = np.dtype([("xyz", "<f4", 3)])
+TRIANGLE = np.dtype([("n", "u1"), ("corners", "<i4", 3)])
 
 
 def grid_head(rows: int = 163, columns: int = 164) -> Mesh:
@@ -31,16 +39,18 @@ def grid_head(rows: int = 163, columns: int = 164) -> Mesh:
     return Mesh(vertices, faces, polygon, uv=uv, uv_faces=faces, part_of_face=part, part_names=names)
 
 
-def peers() -> dict[str, Callable[[Path], object]]:
-    """The readers that are installed, as path -> anything."""
-    found: dict[str, Callable[[Path], object]] = {"mesh4d": read_mesh}
+def peers(suffix: str) -> dict[str, Reader]:
+    """The installed readers of a format, ours first; each gives back something that `vertex_count` knows."""
+    import trimesh
+
+    found: dict[str, Reader] = {"mesh4d": read_mesh}
     try:
         import pymeshlab
 
         def by_pymeshlab(path: Path) -> object:
             meshes = pymeshlab.MeshSet()
             meshes.load_new_mesh(str(path))
-            return meshes.current_mesh()
+            return meshes  # which owns the mesh
 
         found["pymeshlab"] = by_pymeshlab
     except ImportError:
@@ -48,7 +58,7 @@ def peers() -> dict[str, Callable[[Path], object]]:
     try:
         import pyvista
 
-        found["pyvista"] = lambda path: pyvista.read(str(path))
+        found["VTK"] = by_vtk_vrml if suffix == ".wrl" else lambda path: pyvista.read(str(path))
     except ImportError:
         pass
     try:
@@ -57,41 +67,90 @@ def peers() -> dict[str, Callable[[Path], object]]:
         found["meshio"] = lambda path: meshio.read(str(path))
     except ImportError:
         pass
-    import trimesh
-
     found["trimesh"] = lambda path: trimesh.load(str(path), process=False)
     found["raw bytes"] = lambda path: path.read_bytes()
     return found
 
 
+def by_vtk_vrml(path: Path) -> int:
+    """Read with vtkVRMLImporter; the points of its shapes, shared ones once."""
+    from vtkmodules.vtkIOImport import vtkVRMLImporter
+
+    importer = vtkVRMLImporter()
+    importer.SetFileName(str(path))
+    importer.Update()
+    actors = importer.GetRenderer().GetActors()
+    actors.InitTraversal()
+    surfaces = [actors.GetNextActor().GetMapper().GetInput() for _ in range(actors.GetNumberOfItems())]
+    return sum(
+        {surface.GetPoints().GetAddressAsString(""): surface.GetNumberOfPoints() for surface in surfaces}.values()
+    )
+
+
 def vertex_count(result: object) -> str:
     """How many vertices a reader gives back."""
+    if isinstance(result, int):
+        return f"{result} vertices"
+    if hasattr(result, "current_mesh"):
+        return f"{result.current_mesh().vertex_number()} vertices"
     for name in ("n_vertices", "n_points"):
         if hasattr(result, name):
             return f"{getattr(result, name)} vertices"
-    if hasattr(result, "vertex_number"):
-        return f"{result.vertex_number()} vertices"
     for name in ("vertices", "points"):
         if hasattr(result, name):
             return f"{len(getattr(result, name))} vertices"
     return ""
 
 
+def compare(path: Path, title: str, readers: dict[str, Reader]) -> None:
+    """Print the table of one file; a peer that cannot read it is named."""
+    rows: list[Timing] = []
+    for name, read in readers.items():
+        try:
+            rows.append(best_of(name, lambda read=read: read(path), note=vertex_count))
+        except Exception as error:  # noqa: BLE001 - a peer may fail in any way; that is a result too
+            print(f"{name} cannot read {path.suffix}: {str(error)[:80]}")
+    print(table(f"{title}, {path.stat().st_size / 1e6:.1f} MB", rows, "mesh4d"))
+
+
+def write_million(path: Path, rows: int = 1000, columns: int = 1000) -> tuple[int, int]:
+    """A binary PLY file of float32 positions and int32 triangles, as scanners write it; how many there are."""
+    head = grid_head(rows, columns)
+    vertices, faces = np.empty(head.n_vertices, POSITION), np.empty(head.n_faces, TRIANGLE)
+    vertices["xyz"], faces["n"], faces["corners"] = head.vertices, 3, head.faces
+    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(vertices)}"]
+    header += [*(f"property float {axis}" for axis in "xyz"), f"element face {len(faces)}"]
+    header += ["property list uchar int vertex_indices", "end_header", ""]
+    path.write_bytes("\n".join(header).encode() + vertices.tobytes() + faces.tobytes())
+    return len(vertices), len(faces)
+
+
+def least(path: Path, vertices: int, faces: int, *, quick: bool) -> object:
+    """Read the bytes of `write_million` and convert them, with no check of any kind."""
+    data = read_buffer(path) if quick else path.read_bytes()
+    start = len(data) - faces * TRIANGLE.itemsize
+    corners = np.frombuffer(data, TRIANGLE, faces, start)["corners"].astype(np.int64)
+    first = start - vertices * POSITION.itemsize
+    return np.frombuffer(data, POSITION, vertices, first)["xyz"].astype(np.float64), corners
+
+
 def main() -> None:
     """Print a table per format."""
+    warnings.filterwarnings("ignore", module="pyvista")
+    warnings.filterwarnings("ignore", message=r"(?s).*mesh is not valid")
     head = grid_head()
     with tempfile.TemporaryDirectory() as folder:
         for suffix in (".obj", ".ply", ".wrl"):
             path = Path(folder) / f"head{suffix}"
             write_mesh(head, path)
-            rows: list[Timing] = []
-            for name, read in peers().items():
-                try:
-                    rows.append(best_of(name, lambda read=read, path=path: read(path), note=vertex_count))
-                except Exception as error:  # noqa: BLE001 - a peer may fail in any way; that is a result too
-                    print(f"{name} cannot read {suffix}: {str(error)[:80]}")
-            size = path.stat().st_size / 1e6
-            print(table(f"{suffix}, {head.n_vertices} vertices, {size:.1f} MB", rows, "mesh4d"))
+            compare(path, f"{suffix}, {head.n_vertices} vertices", peers(suffix))
+        path = Path(folder) / "million.ply"
+        vertices, faces = write_million(path)
+        readers = peers(".ply")
+        readers["raw bytes into large pages"] = read_buffer
+        readers["raw bytes + astype"] = lambda path: least(path, vertices, faces, quick=False)
+        readers["raw bytes into large pages + astype"] = lambda path: least(path, vertices, faces, quick=True)
+        compare(path, f"plain binary .ply, {vertices} vertices, {faces} triangles", readers)
 
 
 if __name__ == "__main__":

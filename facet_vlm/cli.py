@@ -105,7 +105,7 @@ class Predict:
             for path, row in zip(self.meshes, rows, strict=True)
         ]
         files = [{"file": str(path)} | row for path, row in zip(self.meshes, rows, strict=True)]
-        return {"table": "\n".join(lines), "predictions": files}
+        return {"table": "\n".join(lines), "details": files}
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 
 from facet_vlm.model import FacetNetwork
+from mesh4d.errors import MeshError
 
 CHUNK = 32
 
@@ -70,7 +71,14 @@ def softmax(logits: Float[np.ndarray, "*B K"]) -> Float[np.ndarray, "*B K"]:
 
 
 def resolve_device(name: str) -> torch.device:
-    """'auto' is CUDA when there is one, else the CPU."""
+    """'auto' is CUDA when there is one, else the CPU.
+
+    Raises:
+        MeshError: a device that this machine or this torch does not have.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:  # torch asserts where it was built without CUDA
+        raise MeshError(f"device {name!r}: {str(error).splitlines()[0]}") from error

@@ -6,6 +6,7 @@ from os import PathLike
 import numpy as np
 from jaxtyping import UInt8
 
+from aublend.registration import HeadFit
 from facet_vlm.inference import resolve_device, score_images, softmax
 from facet_vlm.model import FacetNetwork
 from facet_vlm.predictions import Predictions
@@ -30,6 +31,7 @@ class FacetVLM:
         self,
         shapes: Mesh | MeshSequence | Sequence[Mesh | MeshSequence],
         labels: Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
+        fit: HeadFit | None = None,
     ) -> Predictions:
         """The expression of each head.
 
@@ -40,13 +42,15 @@ class FacetVLM:
             shapes: heads of any pose, unit and topology.
             labels: canonical labels to choose among; or new labels, each with a sentence or sentences that describe
                 it: {"wink": "one eye closes strongly"}. None is all canonical labels.
+            fit: how this head lies, from `aublend.registration.fit_head` on its neutral, when all shapes are the one
+                head in the one place: saves a registration per shape.
         """
         shapes = [shapes] if isinstance(shapes, Mesh | MeshSequence) else list(shapes)
         if not shapes:
             raise MeshError("expected at least one mesh or sequence, found none")
         sentences = label_sentences(labels)
         frames = [_frames(shape) for shape in shapes]
-        images = np.stack([self.images(mesh) for meshes in frames for mesh in meshes])
+        images = np.stack([self.images(mesh, fit) for meshes in frames for mesh in meshes])
         scores = score_images(self.network, images, view_angles(self.card.model.rig), sentences)
         names = tuple(sentences)
         chosen, start = [], 0
@@ -56,9 +60,9 @@ class FacetVLM:
         fused = scores.fused[chosen]
         return Predictions(names, softmax(scores.scale * fused), fused, scores.view_weights[chosen])
 
-    def images(self, mesh: Mesh) -> UInt8[np.ndarray, "N 3 H W"]:
+    def images(self, mesh: Mesh, fit: HeadFit | None = None) -> UInt8[np.ndarray, "N 3 H W"]:
         """What the network sees of a head."""
-        return face_images(mesh, self.card.model.rig, self.card.model.image_size)
+        return face_images(mesh, self.card.model.rig, self.card.model.image_size, fit)
 
 
 def load(preset_or_path: str | PathLike[str] = "facet-mini", device: str = "auto") -> FacetVLM:

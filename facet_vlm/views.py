@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from aublend.anatomy import eye_centre
 from aublend.head_model import head_model
-from aublend.registration import fit_head
+from aublend.registration import HeadFit, fit_head, is_embedded
 from mesh4d.geometry.rigid import similarity_align
 from mesh4d.mesh import Mesh
 from mesh4d.render import Framing, camera_rig, render_views
@@ -27,9 +27,11 @@ NECK_TOP_MM = -60.0
 """Skin below may have moved with the neck and says little about how the head is turned."""
 
 
-def face_images(mesh: Mesh, rig: str = "fer7", size_px: int = 96) -> UInt8[np.ndarray, "N 3 H W"]:
-    """The network input for one head of any pose, unit and topology."""
-    return aligned_face_images(in_face_frame(mesh), rig, size_px)
+def face_images(
+    mesh: Mesh, rig: str = "fer7", size_px: int = 96, fit: HeadFit | None = None
+) -> UInt8[np.ndarray, "N 3 H W"]:
+    """The network input for one head of any pose, unit and topology; see `in_face_frame` for `fit`."""
+    return aligned_face_images(in_face_frame(mesh, fit), rig, size_px)
 
 
 def aligned_face_images(mesh: Mesh, rig: str = "fer7", size_px: int = 96) -> UInt8[np.ndarray, "N 3 H W"]:
@@ -50,21 +52,15 @@ def view_angles(rig: str) -> Float[np.ndarray, "N 2"]:
     return np.stack([cameras.yaws_deg, cameras.pitches_deg], axis=1).astype(np.float32)
 
 
-def is_embedded(mesh: Mesh) -> bool:
-    """Whether a mesh has the embedded head's topology (the same triangles)."""
-    topology = head_model().topology
-    return mesh.vertices.shape == topology.vertices.shape and np.array_equal(mesh.faces, topology.faces)
-
-
-def in_face_frame(mesh: Mesh) -> Mesh:
+def in_face_frame(mesh: Mesh, fit: HeadFit | None = None) -> Mesh:
     """The head turned upright, origin between the eyes, scaled to the standard eye distance.
 
     A head on the embedded topology is placed by the skin that no action unit moves and by its eyeballs. Any other
-    head goes through aublend's registration.
+    head goes through aublend's registration, unless `fit` says how the same head lies when neutral.
     """
-    if is_embedded(mesh):
+    if fit is None and is_embedded(mesh):
         return mesh.with_vertices(standard_vertices(mesh.vertices, straighten=True))
-    fit = fit_head(mesh)
+    fit = fit_head(mesh) if fit is None else fit
     upright = fit.to_mesh.inverse().apply(mesh.vertices)
     return mesh.with_vertices(at_standard_size(upright, fit.template_vertices))
 

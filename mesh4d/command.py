@@ -14,7 +14,7 @@ def run_command(work: Callable[[], Mapping[str, object]], *, as_json: bool) -> N
     """
     try:
         result = work()
-    except (MeshError, FileNotFoundError, PermissionError, IsADirectoryError) as error:
+    except (MeshError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - this is what commands print with
         raise SystemExit(2) from error
     if as_json:

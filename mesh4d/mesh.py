@@ -113,8 +113,8 @@ class Mesh:
 
 def check_indices(name: str, indices: Int[np.ndarray, "..."], count: int) -> None:
     """Raise a MeshError when an index lies outside 0..count-1; it names the first bad row."""
-    bad = (indices < 0) | (indices >= count)
-    if bad.any():
+    if indices.size and (indices.min() < 0 or indices.max() >= count):
+        bad = (indices < 0) | (indices >= count)
         place = tuple(int(axis[0]) for axis in np.nonzero(bad))
         raise MeshError(f"{name}{list(place)} is {int(indices[place])}; expected 0 to {count - 1}")
 

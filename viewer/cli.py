@@ -1,7 +1,6 @@
 """`mesh4d-viewer FILE`: look at a head, move its action units and play its animation in the browser."""
 
 import socket
-import sys
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import Annotated
 
 import tyro
 
+from mesh4d.command import run_command
+from mesh4d.errors import MeshError
 from viewer.export import write_html
-from viewer.page import ClientMissingError
 from viewer.scene import glb_of_file, viewer_metadata
 from viewer.server import create_app
 
@@ -32,20 +32,17 @@ class ViewerArguments:
 def main() -> None:
     """Entry point of `mesh4d-viewer`."""
     arguments = tyro.cli(ViewerArguments, prog="mesh4d-viewer")
-    try:
-        run(arguments)
-    except (OSError, ValueError, ClientMissingError) as error:
-        print(f"mesh4d-viewer: {error}", file=sys.stderr)
-        raise SystemExit(1) from error
+    run_command(lambda: run(arguments), as_json=False)
 
 
-def run(arguments: ViewerArguments) -> None:
+def run(arguments: ViewerArguments) -> dict[str, object]:
     """Serve or export the file named in the arguments."""
+    if not 0 <= arguments.port <= 65535:
+        raise MeshError(f"--port must be 0 to 65535, found {arguments.port}")
     glb_bytes = glb_of_file(arguments.file)
     metadata = viewer_metadata(arguments.file.name)
     if arguments.export is not None:
-        print(write_html(glb_bytes, metadata, arguments.export))
-        return
+        return {"page": write_html(glb_bytes, metadata, arguments.export)}
     import uvicorn
 
     app = create_app(glb_bytes, metadata)
@@ -55,6 +52,7 @@ def run(arguments: ViewerArguments) -> None:
         if not arguments.no_browser:
             webbrowser.open(address)
         uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listener])
+    return {}
 
 
 def listening_socket(port: int) -> socket.socket:

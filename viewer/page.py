@@ -32,7 +32,7 @@ _OFFLINE_POLICY = (
 )
 
 
-class ClientMissingError(RuntimeError):
+class ClientMissingError(FileNotFoundError):
     """The built client is not in viewer/static."""
 
 

@@ -8,6 +8,7 @@ from mesh4d.io.landmark_files import IndexedLandmarks, PictureLandmarks, read_la
 from mesh4d.io.morph_mesh import MorphMesh
 from mesh4d.io.registry import read_mesh, read_sequence, write_mesh, write_sequence
 from mesh4d.io.wrl_write import write_wrl
+from mesh4d.io.zarr_store import ZarrSequence, open_zarr_sequence
 
 __all__ = [
     "FrameFolder",
@@ -15,7 +16,9 @@ __all__ = [
     "MorphMesh",
     "PictureLandmarks",
     "RangeImage",
+    "ZarrSequence",
     "atomic_write",
+    "open_zarr_sequence",
     "read_landmarks",
     "read_mesh",
     "read_morph_mesh",

@@ -8,6 +8,7 @@ import dataclasses
 import io
 import zipfile
 import zlib
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from tokenize import TokenError
@@ -166,19 +167,34 @@ def read_arrays(path: str | PathLike[str], shapes: dict[str, str] | None = None)
         raise
     except broken as error:
         raise MeshFormatError(path, "archive", "a valid .npz file", str(error) or type(error).__name__) from error
-    _check_axes(path, arrays, shapes)
+    check_axes(path, {name: array.shape for name, array in arrays.items()}, shapes)
     return arrays
 
 
-def _check_axes(path: Path, arrays: Arrays, shapes: dict[str, str]) -> None:
+def check_kind(path: str | PathLike[str], name: str, expected: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Refuse an array of another kind or shape than `expected` (see SHAPES).
+
+    Raises:
+        MeshFormatError: naming the array.
+    """
+    kinds = {"f": "f", "i": "iu", "u": "u", "U": "U"}[expected[0]]
+    axes = expected[1:]
+    fits = len(shape) == len(axes) and all(
+        axis == "*" or axis.isalpha() or axis == str(size) for axis, size in zip(axes, shape, strict=False)
+    )
+    if dtype.kind not in kinds or not fits or (expected[0] == "u" and dtype.itemsize != 1) or dtype.hasobject:
+        raise MeshFormatError(path, name, f"an array like {expected}", f"{dtype} of shape {shape}")
+
+
+def check_axes(path: str | PathLike[str], found: Mapping[str, tuple[int, ...]], shapes: dict[str, str]) -> None:
     """Axes of one letter have one length."""
     lengths: dict[str, tuple[int, str]] = {}
-    for name, array in arrays.items():
-        for axis, size in zip(shapes[name][1:], array.shape, strict=True):
+    for name, shape in found.items():
+        for axis, size in zip(shapes[name][1:], shape, strict=True):
             if axis.isalpha():
                 expected, first = lengths.setdefault(axis, (size, name))
                 if size != expected:
-                    raise MeshFormatError(path, name, f"{expected} rows, as {first} has", f"shape {array.shape}")
+                    raise MeshFormatError(path, name, f"{expected} rows, as {first} has", f"shape {shape}")
 
 
 def _array(path: Path, content: bytes, name: str, expected: str) -> Shaped[np.ndarray, "..."]:
@@ -189,13 +205,7 @@ def _array(path: Path, content: bytes, name: str, expected: str) -> Shaped[np.nd
     if version not in read_header:
         raise MeshFormatError(path, name, "npy version 1 or 2", str(version))
     shape, fortran_order, dtype = read_header[version](stream)
-    kinds = {"f": "f", "i": "iu", "u": "u", "U": "U"}[expected[0]]
-    axes = expected[1:]
-    fits = len(shape) == len(axes) and all(
-        axis == "*" or axis.isalpha() or axis == str(size) for axis, size in zip(axes, shape, strict=False)
-    )
-    if dtype.kind not in kinds or not fits or (expected[0] == "u" and dtype.itemsize != 1) or dtype.hasobject:
-        raise MeshFormatError(path, name, f"an array like {expected}", f"{dtype} of shape {shape}")
+    check_kind(path, name, expected, shape, dtype)
     count = 1
     for size in shape:
         count *= size

@@ -46,32 +46,39 @@ def line_number(data: bytes, position: int) -> int:
     return data.count(b"\n", 0, position) + 1
 
 
-def floats(text: bytes, *, commas: bool = False) -> Float[np.ndarray, " numbers"]:
+def floats(
+    text: bytes | memoryview, *, commas: bool = False, count: int | None = None
+) -> Float[np.ndarray, " numbers"]:
     """All numbers of a text, between spaces (and, where they are spaces too, commas).
+
+    Args:
+        text: words and spaces.
+        commas: commas are spaces too.
+        count: how many words there are, where that is known already.
 
     Raises:
         NumberError: for the first word that is no finite number.
     """
     if len(text) < SHORT:
-        return _plain_floats(text, commas)
+        return _plain_floats(bytes(text), commas)
     letters = np.frombuffer(text, np.uint8)
-    values = np.empty(_count_words(letters, commas))
+    values = np.empty(_count_words(letters, commas) if count is None else count)
     position = int(_exact_floats(letters, values, POWERS_OF_TEN, commas))
-    return values if position < 0 else _plain_floats(text, commas)
+    return values if position < 0 else _plain_floats(bytes(text), commas)
 
 
-def integers(text: bytes, *, commas: bool = False) -> Int[np.ndarray, " numbers"]:
+def integers(text: bytes | memoryview, *, commas: bool = False) -> Int[np.ndarray, " numbers"]:
     """All whole numbers of a text, of up to 18 digits.
 
     Raises:
         NumberError: for the first word that is no such number.
     """
     if len(text) < SHORT:
-        return _plain_integers(text, commas)
+        return _plain_integers(bytes(text), commas)
     letters = np.frombuffer(text, np.uint8)
     values = np.empty(_count_words(letters, commas), np.int64)
     position = int(_exact_integers(letters, values, commas))
-    return values if position < 0 else _plain_integers(text, commas)
+    return values if position < 0 else _plain_integers(bytes(text), commas)
 
 
 def lines_with_words(text: bytes) -> tuple[Int[np.ndarray, " lines"], Int[np.ndarray, " lines"]]:
@@ -214,21 +221,26 @@ def _exact_floats(text, values, powers, commas):
         while at < end and _is_space(text[at], commas):
             at += 1
         if at == end:
-            return -1
+            return -1 if count == len(values) else end
         start = at
         if text[at] == 45 or text[at] == 43:
             at += 1
-        mantissa, digits, power, point = 0, 0, 0, False
-        while at < end and (48 <= text[at] <= 57 or (text[at] == 46 and not point)):
-            if text[at] == 46:
-                point = True
-            else:
+        mantissa, first, power = 0, at, 0
+        while at < end and 48 <= text[at] <= 57:
+            if mantissa <= LARGEST_EXACT:
+                mantissa = 10 * mantissa + (np.int64(text[at]) - 48)
+            at += 1
+        digits = at - first
+        if at < end and text[at] == 46:
+            at += 1
+            first = at
+            while at < end and 48 <= text[at] <= 57:
                 if mantissa <= LARGEST_EXACT:
                     mantissa = 10 * mantissa + (np.int64(text[at]) - 48)
-                digits += 1
-                power -= point
-            at += 1
-        if digits == 0:
+                at += 1
+            power = first - at
+            digits -= power
+        if digits == 0 or count == len(values):
             return start
         if at < end and (text[at] == 101 or text[at] == 69):
             at += 1

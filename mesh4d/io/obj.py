@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from mesh4d.io.allocation import check_triangles
 from mesh4d.io.obj_statements import Corners, Statements, named_runs, read_corners, scan
 from mesh4d.io.sources import bare_name, file_inside, read_bytes, write_bytes
-from mesh4d.io.surface import checked_mesh, corner_triangles, first_of_polygon, polygon_corners
+from mesh4d.io.surface import Fans, checked_mesh, first_of_polygon, polygon_corners
 from mesh4d.io.textures import encode_png, texture_beside
 from mesh4d.mesh import Mesh
 
@@ -38,16 +39,17 @@ def parse_obj(data: bytes, path: Path) -> Mesh:
         raise statements.error(0, "an OBJ file with v lines", "none")
     vertices, colors = _vertices(statements)
     corners = read_corners(statements)
-    triangles, polygon_of_face = corner_triangles(corners.sizes)
-    uv, uv_faces = _texture_coordinates(statements, corners, triangles)
+    check_triangles(statements.source, "faces", int((corners.sizes - 2).sum()), len(data))
+    fans = Fans.over(corners.sizes)
+    uv, uv_faces = _texture_coordinates(statements, corners, fans)
     part_of_polygon, part_names = _parts(statements)
-    if part_of_polygon is not None and polygon_of_face is not None:
-        part_of_polygon = part_of_polygon[polygon_of_face]
+    if part_of_polygon is not None and fans.polygon_of_face is not None:
+        part_of_polygon = part_of_polygon[fans.polygon_of_face]
     return checked_mesh(
         statements.source,
         vertices,
-        corners.vertex[triangles],
-        polygon_of_face=polygon_of_face,
+        fans.triangles(corners.vertex),
+        polygon_of_face=fans.polygon_of_face,
         uv=uv,
         uv_faces=uv_faces,
         texture=None if uv is None else _texture(statements, path.parent),
@@ -74,7 +76,7 @@ def _vertices(statements: Statements) -> tuple[Float[np.ndarray, "V 3"], Float[n
 
 
 def _texture_coordinates(
-    statements: Statements, corners: Corners, triangles: Int[np.ndarray, "F 3"]
+    statements: Statements, corners: Corners, fans: Fans
 ) -> tuple[Float[np.ndarray, "U 2"] | None, Int[np.ndarray, "F 3"] | None]:
     """Coordinates and corners; in a file where only some corners have one, the others share an extra (0, 0)."""
     missing = corners.uv < 0
@@ -84,14 +86,14 @@ def _texture_coordinates(
     numbers = statements.floats(statements.uv, 1)
     starts = np.cumsum(words) - words
     if (words >= 2).all():
-        uv = numbers[starts[:, None] + np.arange(2)]
+        uv = numbers.reshape(-1, 2) if len(numbers) == 2 * len(words) else numbers[starts[:, None] + np.arange(2)]
     else:  # v is optional and 0 by default
         uv = np.stack([numbers[starts], np.where(words > 1, numbers[starts + np.minimum(words - 1, 1)], 0.0)], axis=1)
     indices = corners.uv
     if missing.any():
         indices = np.where(missing, len(uv), indices)
         uv = np.concatenate([uv, np.zeros((1, 2))])
-    return uv, indices[triangles]
+    return uv, fans.triangles(indices)
 
 
 def _text(content: bytes) -> str:

@@ -3,25 +3,31 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import no_type_check
 
+import numba
 import numpy as np
 from jaxtyping import Float, Int
 
 from mesh4d.errors import MeshFormatError
+from mesh4d.io.numbers import NumberError, floats
 
-SPACE, SLASH = ord(" "), ord("/")
+SPACE = ord(" ")
+VERTEX, UV, FACE, NAMED = 1, 2, 3, 4
+"""Kinds of lines."""
+IS_SPACE = np.isin(np.arange(256), [9, 10, 11, 12, 13, 32]).astype(np.int64)
 
 
 @dataclass(frozen=True)
 class Statements:
-    """Where the statements of an OBJ file stand. Statement ids count the lines of the file from 0."""
+    """Where the statements of an OBJ file stand. Statement ids count the lines that are not empty from 0."""
 
     source: str
     original: bytes
     """The file as it is, for line numbers; byte offsets agree with `text`."""
     text: bytes
     """The file with comments and continuations turned into spaces."""
-    values: bytes
+    values: bytearray
     """`text` with the words v, vt and f turned into spaces, so that only numbers are left of those statements."""
     starts: Int[np.ndarray, " lines"]
     ends: Int[np.ndarray, " lines"]
@@ -48,7 +54,7 @@ class Statements:
 
     def error(self, statement: int, expected: str, found: str | None = None) -> MeshFormatError:
         """What to raise about one statement; it names the line of the file, from 1."""
-        number = self.original.count(b"\n", 0, int(self.starts[statement])) + 1
+        number = self.original.count(b"\n", 0, int(self.starts[statement])) + 1 if len(self.starts) else 1
         if found is None:
             found = repr(self.line(statement).decode("utf-8", "replace").strip()[:80])
         return MeshFormatError(self.source, f"line {number}", expected, found)
@@ -60,52 +66,73 @@ class Statements:
             raise self.error(int(short[0]), f"at least {fewest} numbers")
         content = self.numbers_of(ids)
         try:
-            if b"_" in content:
-                raise ValueError("float() takes 1_0, OBJ does not")
-            numbers = np.fromiter(map(float, content.split()), np.float64, count=int(self.words[ids].sum()))
-        except ValueError as error:
-            raise self._bad_number(ids) from error
-        if not np.isfinite(numbers).all():
-            position = int(np.argmin(np.isfinite(numbers)))
-            row = int(np.searchsorted(np.cumsum(self.words[ids]), position, side="right"))
-            raise self.error(int(ids[row]), "finite numbers")
-        return numbers
-
-    def _bad_number(self, ids: Int[np.ndarray, " ids"]) -> MeshFormatError:
-        number = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
-        for statement in ids.tolist():
-            for word in self.line(statement).split()[1:]:
-                if not number.fullmatch(word):
-                    return self.error(statement, "numbers", repr(word[:40].decode("utf-8", "replace")))
-        return MeshFormatError(self.source, "vertex lines", "numbers", "something else")
+            return floats(content, count=int(self.words[ids].sum()))
+        except NumberError as error:
+            before = len(content[: error.position].split())
+            row = int(np.searchsorted(np.cumsum(self.words[ids]), before, side="right"))
+            found = repr(error.word[:40].decode("utf-8", "replace"))
+            raise self.error(int(ids[row]), "finite numbers", found) from error
 
 
 def scan(data: bytes, source: str) -> Statements:
     """Find the statements of an OBJ file; no number is read yet."""
-    text = _without_comments(data) + b"\n\n\n"  # so that a keyword at the very end has bytes after it
+    text = _without_comments(data)
+    if not text.endswith(b"\n"):
+        text += b"\n"
     letters = np.frombuffer(text, np.uint8)
-    space = (letters == SPACE) | ((letters - 9) <= 4)  # space, \t \n \v \f \r: what bytes.split() takes for space
-    word_starts = 1 + np.flatnonzero(space[:-1] & ~space[1:])
-    if not space[0]:
-        word_starts = np.concatenate([[0], word_starts])
-    ends = 1 + np.flatnonzero(letters == ord("\n"))
-    starts = np.concatenate([[0], ends[:-1]])
-    first_word = np.searchsorted(word_starts, np.append(starts, ends[-1]))
-    words = np.diff(first_word) - 1
-    ids = np.flatnonzero(words >= 0)
-    at = word_starts[first_word[ids]]
-    one, two, three = letters[at], letters[at + 1], space[at + 2]
-    vertex = (one == ord("v")) & space[at + 1]
-    uv = (one == ord("v")) & (two == ord("t")) & three
-    face = (one == ord("f")) & space[at + 1]
-    named = np.isin(one, np.frombuffer(b"gomu", np.uint8))
-    blanked = letters.copy()
-    blanked[at[vertex | uv | face]] = SPACE
-    blanked[at[uv] + 1] = SPACE
+    lines = int(np.count_nonzero(letters == ord("\n")))
+    index = np.int32 if len(text) < 1 << 31 else np.int64  # a file may hold little else than the ends of lines
+    starts, ends, words = np.empty((3, lines), index)
+    kinds = np.empty(lines, np.uint8)
+    values = bytearray(text)
+    count = _find_statements(letters, np.frombuffer(values, np.uint8), starts, ends, words, kinds)
+    starts, ends, words, kinds = starts[:count], ends[:count], words[:count], kinds[:count]
+    vertex, uv, face, named = (np.flatnonzero(kinds == kind) for kind in (VERTEX, UV, FACE, NAMED))
     original = data.replace(b"\r", b"\n") if b"\n" not in data else data
-    return Statements(
-        source, original, text, blanked.tobytes(), starts, ends, words, ids[vertex], ids[uv], ids[face], ids[named]
-    )
+    return Statements(source, original, text, values, starts, ends, words, vertex, uv, face, named)
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def _find_statements(text, values, starts, ends, words, kinds):
+    """Fill the rows of the lines that are not empty, and turn the words v, vt and f in `values` into spaces.
+
+    Returns how many those are. Space is what bytes.split() takes for it, the codes 9 to 13 and 32. The text ends with
+    a line feed.
+    """
+    at, line = 0, 0
+    while at < len(text):
+        starts[line] = at
+        while text[at] != 10 and (text[at] == 32 or 9 <= text[at] <= 13):
+            at += 1
+        first, count, before = at, 0, 1
+        while text[at] != 10:
+            space = IS_SPACE[text[at]]
+            count += before & ~space
+            before = space
+            at += 1
+        at += 1
+        if count == 0:
+            continue
+        ends[line], words[line] = at, count - 1
+        kind, one, two = 0, text[first], text[min(first + 1, at - 1)]
+        alone = two == 32 or 9 <= two <= 13
+        if one == 118 and alone:
+            kind = VERTEX
+        elif one == 118 and two == 116:
+            three = text[min(first + 2, at - 1)]
+            if three == 32 or 9 <= three <= 13:
+                kind = UV
+                values[first + 1] = SPACE
+        elif one == 102 and alone:
+            kind = FACE
+        elif one == 103 or one == 111 or one == 109 or one == 117:
+            kind = NAMED
+        kinds[line] = kind
+        if VERTEX <= kind <= FACE:
+            values[first] = SPACE
+        line += 1
+    return line
 
 
 def _without_comments(data: bytes) -> bytes:
@@ -149,36 +176,54 @@ def read_corners(statements: Statements) -> Corners:
     sizes = statements.words[statements.faces]
     if (sizes < 3).any():
         raise statements.error(int(statements.faces[np.argmax(sizes < 3)]), "at least 3 corners")
-    vertex, uv = _uniform_corners(statements, int(sizes.sum())) or _any_corners(statements)
+    vertex, uv = _positive_corners(statements, int(sizes.sum())) or _any_corners(statements)
     corners = Corners(vertex, uv, sizes)
     _check_range(statements, corners, vertex, len(statements.vertices), "vertex", 0)
     _check_range(statements, corners, uv, len(statements.uv), "texture coordinate", -1)
     return corners
 
 
-def _uniform_corners(
+def _positive_corners(
     statements: Statements, count: int
 ) -> tuple[Int[np.ndarray, " corners"], Int[np.ndarray, " corners"]] | None:
-    """The corners when all are written in one form with positive numbers: read in one call. None otherwise."""
-    content = statements.numbers_of(statements.faces)
-    if count == 0 or content.translate(None, b"0123456789/ \t\r\n\v\f"):
-        return None
-    letters = np.frombuffer(content, np.uint8)
-    space = (letters == SPACE) | ((letters - 9) <= 4)
-    corner_starts = 1 + np.flatnonzero(space[:-1] & ~space[1:])  # a keyword stood before the first corner
-    slashes = np.add.reduceat(letters == SLASH, corner_starts, dtype=np.int32)
-    if slashes.min() != slashes.max():
-        return None
-    doubled = content.count(b"//")
-    fields = {(0, 0): 1, (1, 0): 2, (2, 0): 3, (2, count): 2}.get((int(slashes[0]), doubled))
-    # Only digits and spaces are left, so np.fromstring cannot stop early; 18 digits cannot overflow int64.
-    numbers = np.fromstring(content.replace(b"/", b" "), np.int64, sep=" ")
-    if fields is None or len(numbers) != fields * count:
-        return None
-    rows = numbers.reshape(count, fields) - 1
-    if fields == 1 or doubled:
-        return rows[:, 0], np.full(count, -1)
-    return (rows[:, 0], rows[:, 1]) if rows[:, 1].min() >= 0 else None
+    """The corners when all numbers count from the start of the file: read in one call. None otherwise."""
+    letters = np.frombuffer(statements.numbers_of(statements.faces), np.uint8)
+    vertex, uv = np.empty(count, np.int64), np.empty(count, np.int64)  # apart: a mesh without uv keeps one
+    return (vertex, uv) if _read_positive(letters, vertex, uv) else None
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def _read_positive(text, vertex, uv):
+    """Fill the indices from 0 of corners like 1, 1/2, 1//3, 1/2/3; False at the first word of another form."""
+    end, at, corner = len(text), 0, 0
+    while True:
+        while at < end and (text[at] == 32 or 9 <= text[at] <= 13):
+            at += 1
+        if at == end:
+            return corner == len(vertex)
+        if corner == len(vertex):
+            return False
+        uv[corner] = -1
+        for place in range(3):
+            first, value = at, 0
+            while at < end and 48 <= text[at] <= 57 and at - first < 18:
+                value = 10 * value + (np.int64(text[at]) - 48)
+                at += 1
+            if at > first and value == 0:
+                return False
+            if place == 0:
+                if at == first:
+                    return False
+                vertex[corner] = value - 1
+            elif place == 1 and at > first:
+                uv[corner] = value - 1
+            if at == end or text[at] != 47:
+                break
+            at += 1
+        if at < end and not (text[at] == 32 or 9 <= text[at] <= 13):
+            return False
+        corner += 1
 
 
 def _any_corners(statements: Statements) -> tuple[Int[np.ndarray, " corners"], Int[np.ndarray, " corners"]]:

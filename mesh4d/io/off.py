@@ -17,7 +17,7 @@ from mesh4d.errors import MeshFormatError
 from mesh4d.io.allocation import check_triangles
 from mesh4d.io.numbers import NumberError, floats, line_number, lines_with_words, without_comments
 from mesh4d.io.sources import read_bytes, write_bytes
-from mesh4d.io.surface import checked_mesh, corner_triangles, first_of_polygon, polygon_corners
+from mesh4d.io.surface import Fans, checked_mesh, first_of_polygon, polygon_corners
 from mesh4d.mesh import Mesh
 
 KEYWORD = re.compile(rb"\s*(ST)?(C)?(N)?OFF\b")
@@ -49,14 +49,14 @@ def parse_off(data: bytes, path: Path) -> Mesh:
     width = 3 + (3 if keyword[3] else 0) + (2 if keyword[1] else 0)
     vertex = _table(lines, int(counts[0]), width, colored=keyword[2] is not None)
     corners, sizes = _faces(lines, int(counts[1]), len(vertex))
-    triangles, polygon_of_face = corner_triangles(sizes)
-    faces = corners[triangles]
+    fans = Fans.over(sizes)
+    faces = fans.triangles(corners)
     textured = keyword[1] is not None
     return checked_mesh(
         source,
         vertex[:, :3],
         faces,
-        polygon_of_face=polygon_of_face,
+        polygon_of_face=fans.polygon_of_face,
         uv=vertex[:, -2:].copy() if textured else None,
         uv_faces=faces if textured else None,
         colors=_colors(vertex, keyword) if keyword[2] else None,

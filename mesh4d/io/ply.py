@@ -15,9 +15,10 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
 from mesh4d.errors import MeshFormatError
+from mesh4d.io.allocation import check_triangles
 from mesh4d.io.ply_elements import FORMATS, Columns, Header, ListColumn, read_header, read_tables
-from mesh4d.io.sources import bare_name, read_bytes, write_bytes
-from mesh4d.io.surface import checked_mesh, corner_triangles, first_of_polygon, polygon_corners, uv_of_vertices
+from mesh4d.io.sources import bare_name, read_buffer, write_bytes
+from mesh4d.io.surface import Fans, checked_mesh, first_of_polygon, polygon_corners, uv_of_vertices
 from mesh4d.io.textures import encode_png, texture_beside
 from mesh4d.mesh import Mesh
 
@@ -31,36 +32,37 @@ def read_ply(path: str | PathLike[str]) -> Mesh:
     Raises:
         MeshFormatError: naming the header line or the element.
     """
-    return parse_ply(read_bytes(path), Path(path))
+    return parse_ply(read_buffer(path), Path(path))
 
 
-def parse_ply(data: bytes, path: Path) -> Mesh:
+def parse_ply(data: bytes | memoryview, path: Path) -> Mesh:
     """The mesh in the bytes of a PLY file; `path` names it in errors and says where its texture lies."""
     source = str(path)
     header = read_header(data, source)
     tables = read_tables(data, header, source)
     vertex = tables.get("vertex", {})
-    vertices = np.stack([_numbers(vertex, axis, source) for axis in ("x", "y", "z")], axis=1)
+    vertices = _side_by_side([_numbers(vertex, axis, source) for axis in ("x", "y", "z")])
     face = tables.get("face", {})
     corners = face.get("vertex_indices", face.get("vertex_index"))
     if not isinstance(corners, ListColumn):
         if any(element.name == "face" and element.rows for element in header.elements):
             raise MeshFormatError(source, "element face", "a list vertex_indices", f"only {sorted(face)[:20]}")
         corners = ListColumn(np.zeros(0), np.zeros(0, np.int64))
-    if (corners.sizes < 3).any():
+    if corners.sizes.min(initial=3) < 3:
         row = int(np.argmax(corners.sizes < 3))
         raise MeshFormatError(source, f"face {row}", "at least 3 corners", str(corners.sizes[row]))
-    triangles, polygon_of_face = corner_triangles(corners.sizes)
-    faces = _indices(corners.values, source, "vertex_indices")[triangles]
-    uv, uv_faces = _texture_coordinates(vertex, face, corners.sizes, faces, triangles, source)
+    check_triangles(source, "element face", int(corners.sizes.sum()) - 2 * len(corners.sizes), len(data))
+    fans = Fans.over(corners.sizes)
+    faces = fans.triangles(_indices(corners.values, source, "vertex_indices"))
+    uv, uv_faces = _texture_coordinates(vertex, face, corners.sizes, faces, fans, source)
     part_of_polygon, part_names = _parts(header, face, source)
-    if part_of_polygon is not None and polygon_of_face is not None:
-        part_of_polygon = part_of_polygon[polygon_of_face]
+    if part_of_polygon is not None and fans.polygon_of_face is not None:
+        part_of_polygon = part_of_polygon[fans.polygon_of_face]
     return checked_mesh(
         source,
         vertices,
         faces,
-        polygon_of_face=polygon_of_face,
+        polygon_of_face=fans.polygon_of_face,
         uv=uv,
         uv_faces=uv_faces,
         texture=None if uv is None else _texture(header, path.parent),
@@ -70,11 +72,25 @@ def parse_ply(data: bytes, path: Path) -> Mesh:
     )
 
 
-def _numbers(table: Columns, name: str, source: str) -> Float[np.ndarray, " rows"]:
+def _numbers(table: Columns, name: str, source: str) -> Shaped[np.ndarray, " rows"]:
     column = table.get(name)
     if column is None or isinstance(column, ListColumn):
         raise MeshFormatError(source, "header", f"a number {name} per vertex", "a list" if column else "none")
     return column
+
+
+def _side_by_side(columns: list[Shaped[np.ndarray, " rows"]]) -> Float[np.ndarray, "rows columns"]:
+    """Columns as the float64 columns of one array: in one pass where they are neighbours in the rows of a file."""
+    first = columns[0]
+    places = [column.__array_interface__["data"][0] for column in columns]
+    neighbours = all(
+        column.dtype == first.dtype and column.strides == first.strides and place == places[0] + number * first.itemsize
+        for number, (column, place) in enumerate(zip(columns, places, strict=True))
+    )
+    if not neighbours:
+        return np.stack(columns, axis=1, dtype=np.float64)
+    shape, strides = (len(first), len(columns)), (first.strides[0], first.itemsize)
+    return np.lib.stride_tricks.as_strided(first, shape, strides, writeable=False).astype(np.float64, order="C")
 
 
 def _indices(values: Shaped[np.ndarray, " values"], source: str, what: str) -> Int[np.ndarray, " values"]:
@@ -83,7 +99,7 @@ def _indices(values: Shaped[np.ndarray, " values"], source: str, what: str) -> I
         whole = (np.abs(values) < 2.0**53) & (values == np.floor(values))
         if not whole.all():
             raise MeshFormatError(source, what, "whole numbers", str(values[np.argmin(whole)]))
-    return values.astype(np.int64)
+    return values.astype(np.int64, copy=False)
 
 
 def _texture_coordinates(
@@ -91,7 +107,7 @@ def _texture_coordinates(
     face: Columns,
     sizes: Int[np.ndarray, " polygons"],
     faces: Int[np.ndarray, "F 3"],
-    triangles: Int[np.ndarray, "F 3"],
+    fans: Fans,
     source: str,
 ) -> tuple[Float[np.ndarray, "U 2"] | None, Int[np.ndarray, "F 3"] | None]:
     per_corner = face.get("texcoord")
@@ -99,15 +115,15 @@ def _texture_coordinates(
         # One row per corner in the file: equal rows become one again, so that seams are where they differ.
         rows = per_corner.values.astype(np.float64).view(np.complex128)  # sorts pairs far faster than axis=0 does
         uv, corner_uv = np.unique(rows, return_inverse=True)
-        return uv.view(np.float64).reshape(-1, 2), corner_uv[triangles]
+        return uv.view(np.float64).reshape(-1, 2), fans.triangles(corner_uv)
     for u, v in UV_NAMES:
         if u in vertex and v in vertex:
-            return np.stack([_numbers(vertex, u, source), _numbers(vertex, v, source)], axis=1), faces
+            return _side_by_side([_numbers(vertex, u, source), _numbers(vertex, v, source)]), faces
     return None, None
 
 
 def _colors(vertex: Columns, header: Header) -> Float[np.ndarray, "V C"] | None:
-    channels: list[Float[np.ndarray, " V"]] = []
+    channels: list[Shaped[np.ndarray, " V"]] = []
     kinds = {column.name: column.kind for element in header.elements for column in element.properties
              if element.name == "vertex"}  # fmt: skip
     for name in ("red", "green", "blue", "alpha"):
@@ -115,7 +131,7 @@ def _colors(vertex: Columns, header: Header) -> Float[np.ndarray, "V C"] | None:
         if column is None or isinstance(column, ListColumn):
             break
         channels.append(column if kinds[name][0] == "f" else column / np.iinfo(kinds[name]).max)
-    return np.stack(channels, axis=1) if len(channels) >= 3 else None
+    return _side_by_side(channels) if len(channels) >= 3 else None
 
 
 def _parts(header: Header, face: Columns, source: str) -> tuple[Int[np.ndarray, " polygons"] | None, tuple[str, ...]]:

@@ -2,7 +2,9 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import no_type_check
 
+import numba
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
@@ -55,24 +57,26 @@ class Header:
     """Bytes of the header; the rows start there."""
 
 
-Columns = dict[str, Float[np.ndarray, "..."] | ListColumn]
+Columns = dict[str, Shaped[np.ndarray, "..."] | ListColumn]
+"""Numbers of single columns are of the file's own type, mostly views into its rows; those of lists are native."""
+Data = bytes | memoryview
 
 
-def read_header(data: bytes, source: str) -> Header:
+def read_header(data: Data, source: str) -> Header:
     """Parse the header of a PLY file.
 
     Raises:
         MeshFormatError: naming the line.
     """
-    if not data.startswith(b"ply"):
-        raise MeshFormatError(source, "line 1", "ply", repr(data[:8]))
+    if data[:3] != b"ply":
+        raise MeshFormatError(source, "line 1", "ply", repr(bytes(data[:8])))
     end = re.compile(rb"[\r\n]end_header[ \t]*(\r\n|\n|\r)").search(data, 0, MAX_HEADER)
     if end is None:
         raise MeshFormatError(source, "header", f"end_header within {MAX_HEADER} bytes", "none")
     order: str | None = None
     elements: list[Element] = []
     comments: list[str] = []
-    for number, line in enumerate(data[: end.start()].decode("utf-8", "replace").splitlines()[1:], start=2):
+    for number, line in enumerate(bytes(data[: end.start()]).decode("utf-8", "replace").splitlines()[1:], start=2):
         match line.split():
             case ["format", name, _] if name in FORMATS:
                 order = FORMATS[name]
@@ -97,18 +101,17 @@ def _is_integer(kind: str) -> bool:
     return TYPES.get(kind, "f")[0] in "iu"
 
 
-def read_tables(data: bytes, header: Header, source: str) -> dict[str, Columns]:
-    """The columns of all elements: element name -> property name -> numbers (float64) or lists.
+def read_tables(data: Data, header: Header, source: str) -> dict[str, Columns]:
+    """The columns of all elements: element name -> property name -> numbers or lists.
 
     Raises:
         MeshFormatError: when the file is shorter than its header says, or holds something else.
     """
-    body = data[header.size :]
     tables: dict[str, Columns] = {}
     if header.order:
-        reader: BinaryRows | AsciiRows = BinaryRows(body, header.order, source)
+        reader: BinaryRows | AsciiRows = BinaryRows(data, header.order, source, header.size)
     else:
-        reader = AsciiRows.of_text(body, source)
+        reader = AsciiRows.of_text(bytes(data[header.size :]), source)
     for element in header.elements:
         # A row holds at least one byte (or word) per property, so a larger count cannot be honest.
         if element.properties and element.rows > reader.left:
@@ -126,14 +129,19 @@ def _no_rows(element: Element) -> Columns:
     return {column.name: nothing if column.count else np.zeros(0) for column in element.properties}
 
 
+def _native(values: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, " values"] | Int[np.ndarray, " values"]:
+    """All values, one after another, as float64 or int64."""
+    return values.astype(np.float64 if values.dtype.kind == "f" else np.int64, order="C").reshape(-1)
+
+
 @dataclass
 class BinaryRows:
     """Reads one table after another from the body of a binary file."""
 
-    body: bytes
+    body: Data
     order: str
     source: str
-    position: int = 0
+    position: int
 
     @property
     def left(self) -> int:
@@ -167,10 +175,9 @@ class BinaryRows:
             if column.count:
                 if (table[f"count{number}"] != sizes[number]).any():
                     return None
-                lengths = np.full(element.rows, sizes[number], np.int64)
-                columns[column.name] = ListColumn(np.ascontiguousarray(values).reshape(-1), lengths)
+                columns[column.name] = ListColumn(_native(values), np.full(element.rows, sizes[number], np.int64))
             else:
-                columns[column.name] = values.astype(np.float64)
+                columns[column.name] = values
         self.position += rows.itemsize * element.rows
         return columns
 
@@ -200,20 +207,80 @@ class BinaryRows:
         return MeshFormatError(self.source, f"element {element.name}", f"{element.rows} rows", "the end of the file")
 
     def _row_by_row(self, element: Element) -> Columns:
-        kinds = [np.dtype(self.order + column.kind) for column in element.properties]
-        values: list[list[np.ndarray]] = [[] for _ in kinds]
-        lengths: list[list[int]] = [[] for _ in kinds]
-        for _ in range(element.rows):
-            sizes, offsets, self.position = self._list_sizes(element, self.position)
-            for number, (size, offset) in enumerate(zip(sizes, offsets, strict=True)):
-                values[number].append(np.frombuffer(self.body, kinds[number], size, offset))
-                lengths[number].append(size)
+        """Rows whose lists differ in length: one walk to measure, one to copy each property together."""
+        properties = element.properties
+        widths = np.array([int(column.kind[1]) for column in properties])
+        counts = np.array([int(column.count[1]) if column.count else 0 for column in properties])
+        signed = np.array([bool(column.count) and column.count[0] == "i" for column in properties])
+        if int(np.where(counts, counts, widths).sum()) * element.rows > self.left:
+            raise self._truncated(element)
+        sizes = np.empty((np.count_nonzero(counts), element.rows), np.int64)
+        layout = (np.frombuffer(self.body, np.uint8), self.position, counts, signed, widths, self.order == ">", sizes)
+        ends = np.zeros(len(properties), np.int64)
+        position = int(_walk_rows(*layout, np.zeros(0, np.uint8), ends))
+        if position == TRUNCATED:
+            raise self._truncated(element)
+        if position == NEGATIVE:
+            raise MeshFormatError(self.source, f"element {element.name}", "list lengths from 0", "a negative one")
+        ends = np.cumsum(ends)
+        packed = np.empty(ends[-1], np.uint8)
+        _walk_rows(*layout, packed, np.concatenate([[0], ends[:-1]]))
+        self.position = position
         columns: Columns = {}
-        for number, column in enumerate(element.properties):
-            joined = np.concatenate(values[number])
-            sizes_of_rows = np.array(lengths[number], np.int64)
-            columns[column.name] = ListColumn(joined, sizes_of_rows) if column.count else joined.astype(np.float64)
+        lengths = iter(sizes)
+        for column, piece in zip(properties, np.split(packed, ends[:-1]), strict=True):
+            values = np.frombuffer(piece, self.order + column.kind)
+            columns[column.name] = ListColumn(_native(values), next(lengths)) if column.count else values
         return columns
+
+
+TRUNCATED, NEGATIVE = -1, -2
+"""What is wrong with rows that cannot be walked."""
+
+
+@numba.njit(cache=True, nogil=True)
+@no_type_check
+def _walk_rows(body, at, counts, signed, widths, big, sizes, packed, ends):
+    """Walk over rows with lists; note the lengths of the lists, and copy values to where `ends` says.
+
+    Args:
+        body: the file.
+        at: where the rows begin.
+        counts: bytes of the length of each property's lists, 0 where it is a number.
+        signed: whether that length may be negative.
+        widths: bytes of each property's values.
+        big: most significant byte first.
+        sizes: filled with the lengths, for each property with lists.
+        packed: where the values go; nothing is copied when it is empty.
+        ends: for each property, where its next value goes; moved on.
+
+    Returns:
+        Where the rows end, or TRUNCATED or NEGATIVE.
+    """
+    for row in range(sizes.shape[1]):
+        number = 0
+        for column in range(len(widths)):
+            size = 1
+            if counts[column]:
+                if counts[column] > len(body) - at:
+                    return TRUNCATED
+                size = 0
+                for byte in range(counts[column]):
+                    size = 256 * size + np.int64(body[at + byte if big else at + counts[column] - 1 - byte])
+                if signed[column] and size >> (8 * counts[column] - 1):
+                    return NEGATIVE
+                at += counts[column]
+                sizes[number, row] = size
+                number += 1
+            length = size * widths[column]
+            if length > len(body) - at:
+                return TRUNCATED
+            if len(packed):
+                for byte in range(length):
+                    packed[ends[column] + byte] = body[at + byte]
+            ends[column] += length
+            at += length
+    return at
 
 
 @dataclass

@@ -19,6 +19,7 @@ from mesh4d.io.sources import bare_name, existing_file
 from mesh4d.io.stl import read_stl, write_stl
 from mesh4d.io.wrl import read_wrl
 from mesh4d.io.wrl_write import write_wrl
+from mesh4d.io.zarr_store import read_zarr_sequence, write_zarr_sequence
 from mesh4d.mesh import Mesh
 from mesh4d.sequence import MeshSequence
 
@@ -36,6 +37,8 @@ class Format:
     write_sequence: Callable[[MeshSequence, Path], None] | None = None
     read_cache: Callable[[Path, Mesh], MeshSequence] | None = None
     """Frames of a file that holds positions alone, over a topology from elsewhere."""
+    is_folder: bool = False
+    """What it reads and writes are folders."""
 
 
 def _over_mesh_beside(read_cache: Callable[[Path, Mesh], MeshSequence]) -> Callable[[Path], MeshSequence]:
@@ -84,6 +87,7 @@ FORMATS: dict[str, Format] = {
     ".stl.gz": _STL,
     ".wrl": _WRL,
     ".wrl.gz": _WRL,
+    ".zarr": Format(None, None, read_zarr_sequence, write_zarr_sequence, is_folder=True),
 }
 
 
@@ -116,7 +120,7 @@ def read_sequence(source: Source, suffix: str | None = None, *, topology: Mesh |
 
     Args:
         source: a path, the bytes of a file, a file opened for reading bytes, or a folder with a mesh for each frame
-            (all of one topology; FrameFolder reads others, frame by frame).
+            (all of one topology; FrameFolder reads others, frame by frame), or a .zarr folder.
         suffix: the format, such as ".glb"; needed for bytes.
         topology: the mesh that a vertex cache (.pc2, .mdd) moves; by default the mesh of the same name beside it.
 
@@ -125,7 +129,9 @@ def read_sequence(source: Source, suffix: str | None = None, *, topology: Mesh |
         MeshFormatError: a suffix without a reader, or a file that is not what its format says.
         TopologyError: a folder whose frames differ in topology.
     """
-    if isinstance(source, str | PathLike) and Path(source).is_dir():
+    kind = (suffix or (format_suffix(source) if isinstance(source, str | PathLike) else "")).lower()
+    is_folder = kind in FORMATS and FORMATS[kind].is_folder
+    if isinstance(source, str | PathLike) and Path(source).is_dir() and not is_folder:
         from mesh4d.io.frame_folder import FrameFolder  # which reads each frame by this table
 
         return FrameFolder.open(source, suffix=suffix).to_sequence()
@@ -133,7 +139,7 @@ def read_sequence(source: Source, suffix: str | None = None, *, topology: Mesh |
     def read(path: Path, kind: str | None) -> MeshSequence:
         if topology is not None:
             return _capability(path, "read_cache", kind)(existing_file(path), topology)
-        return _capability(path, "read_sequence", kind)(existing_file(path))
+        return _capability(path, "read_sequence", kind)(path if is_folder else existing_file(path))
 
     return _read(source, suffix, read)
 

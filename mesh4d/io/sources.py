@@ -5,6 +5,8 @@ import zlib
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
+
 from mesh4d.errors import MeshError, MeshFormatError
 from mesh4d.io.atomic import atomic_write
 
@@ -52,6 +54,23 @@ def read_bytes(path: str | PathLike[str]) -> bytes:
     if len(content) > limit:
         raise MeshFormatError(path, "gzip stream", f"at most {limit} bytes when decompressed", "more")
     return content
+
+
+def read_buffer(path: str | PathLike[str]) -> memoryview:
+    """As `read_bytes`, for binary files that are viewed as arrays: large ones are read several times faster.
+
+    The bytes lie in an array of numpy, which asks the system for large pages; `bytes` get small ones, and most of
+    the time of reading a large file goes into handing those out.
+    """
+    path = existing_file(path)
+    if path.suffix.lower() == ".gz":
+        return memoryview(read_bytes(path))
+    with path.open("rb", buffering=0) as file:
+        content = np.empty(path.stat().st_size, np.uint8)
+        filled = 0
+        while filled < len(content) and (count := file.readinto(content[filled:].data)):
+            filled += count
+    return content[:filled].data
 
 
 def write_bytes(path: str | PathLike[str], content: bytes) -> None:

@@ -1,5 +1,7 @@
 """Between the polygons of files and the triangles of Mesh, the same way for every format."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
@@ -41,17 +43,35 @@ def checked_mesh(
         raise MeshFormatError(source, "mesh", "a consistent surface", str(error)) from error
 
 
-def corner_triangles(
-    sizes: Int[np.ndarray, " polygons"],
-) -> tuple[Int[np.ndarray, "F 3"], Int[np.ndarray, " F"] | None]:
-    """Fans over polygons of the given sizes, as positions in their list of corners.
+@dataclass(frozen=True)
+class Fans:
+    """How polygons, one after another, fall into triangles; the same for every kind of corner they have."""
 
-    Returns:
-        Triangles of corner positions, and the polygon of each; None for the latter where all are triangles.
-    """
-    if (sizes == 3).all():
-        return np.arange(3 * len(sizes)).reshape(-1, 3), None
-    return fan_triangles(np.arange(sizes.sum()), sizes)
+    polygon_of_face: Int[np.ndarray, " F"] | None
+    """The polygon of each triangle; None where all polygons are triangles."""
+    positions: Int[np.ndarray, "F 3"] | None
+    """Positions in the list of corners; None where all polygons have `size` corners."""
+    size: int
+
+    @classmethod
+    def over(cls, sizes: Int[np.ndarray, " polygons"]) -> "Fans":
+        """Fans over polygons with `sizes` corners each, at least 3."""
+        size = int(sizes.max(initial=3))
+        if size > int(sizes.min(initial=size)):
+            positions, polygon_of_face = fan_triangles(np.arange(sizes.sum()), sizes)
+            return cls(polygon_of_face, positions, 0)
+        return cls(None if size == 3 else np.repeat(np.arange(len(sizes)), size - 2), None, size)
+
+    def triangles(self, corners: Int[np.ndarray, " corners"]) -> Int[np.ndarray, "F 3"]:
+        """The triangles of all polygons, from their corners one after another."""
+        if self.positions is not None:
+            return corners[self.positions]
+        rows = corners.reshape(-1, self.size)
+        if self.size == 3:
+            return rows
+        fans = np.empty((len(rows), self.size - 2, 3), corners.dtype)
+        fans[:, :, 0], fans[:, :, 1], fans[:, :, 2] = rows[:, :1], rows[:, 1:-1], rows[:, 2:]
+        return fans.reshape(-1, 3)
 
 
 def first_of_polygon(mesh: Mesh) -> Int[np.ndarray, " polygons"]:

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int, UInt8
 from mesh4d.errors import MeshFormatError
 from mesh4d.io.allocation import check_triangles
 from mesh4d.io.sources import bare_name, file_inside, read_bytes
-from mesh4d.io.surface import checked_mesh, corner_triangles
+from mesh4d.io.surface import Fans, checked_mesh
 from mesh4d.io.textures import texture_beside
 from mesh4d.io.wrl_scene import Node, Scene, parse_scene
 from mesh4d.mesh import Mesh
@@ -68,7 +68,9 @@ def parse_wrl(data: bytes, path: Path) -> Mesh:
     rows = _Rows(scene)
     parts = [_polygons(scene, rows, shape) for shape in placed]
     corners = np.concatenate([part.corners for part in parts])
-    triangles, polygon_of_face = corner_triangles(np.concatenate([part.sizes for part in parts]))
+    sizes = np.concatenate([part.sizes for part in parts])
+    check_triangles(scene.source, "coordIndex", int((sizes - 2).sum()), len(data))
+    fans = Fans.over(sizes)
     uv, uv_corners = rows.texture_coordinates(parts)
     part_of_face, part_names = _parts(placed, parts)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found and refused by name
@@ -76,10 +78,10 @@ def parse_wrl(data: bytes, path: Path) -> Mesh:
     return checked_mesh(
         scene.source,
         vertices,
-        corners[triangles],
-        polygon_of_face=polygon_of_face,
+        fans.triangles(corners),
+        polygon_of_face=fans.polygon_of_face,
         uv=uv,
-        uv_faces=None if uv_corners is None else uv_corners[triangles],
+        uv_faces=None if uv_corners is None else fans.triangles(uv_corners),
         texture=None if uv is None else _texture(scene, placed, path),
         colors=rows.colors(),
         part_of_face=part_of_face,
@@ -155,7 +157,6 @@ class _Rows:
         self._uv: list[Float[np.ndarray, "rows 2"]] = []
         self._blocks: dict[object, tuple[int, int]] = {}
         self._left = len(scene.data) // 2 + 1_000_000
-        self._triangles = 0
 
     def spend(self, numbers: int, node: Node) -> None:
         """Refuse a file that makes more numbers out of nodes used again than it could hold itself."""
@@ -163,12 +164,6 @@ class _Rows:
         if self._left < 0:
             place = self.scene.place(node.start, node.type)
             raise MeshFormatError(self.scene.source, place, "no more numbers than the file can hold", "more")
-
-    def spend_triangles(self, triangles: int, face_set: Node) -> None:
-        """Refuse a file whose polygons would take more memory than its size explains."""
-        self._triangles += triangles
-        place = self.scene.place(face_set.start, "coordIndex")
-        check_triangles(self.scene.source, place, self._triangles, len(self.scene.data))
 
     def points(self, placed: PlacedShape) -> tuple[int, int]:
         """The first row and the number of rows of the shape's points."""
@@ -239,7 +234,6 @@ def _polygons(scene: Scene, rows: _Rows, placed: PlacedShape) -> Polygons:
     indices = scene.integers(face_set, "coordIndex")
     rows.spend(len(indices), face_set)
     corners, sizes = _split(scene, face_set, "coordIndex", indices, count)
-    rows.spend_triangles(int((sizes - 2).sum()), face_set)
     uv_rows = rows.uv(face_set)
     uv_corners = None
     if uv_rows is not None:

@@ -52,7 +52,7 @@ class Scene:
     root: Node
     data: bytes
     """The file."""
-    text: bytes
+    text: bytearray
     """The file with comments, and what stands in quotes, turned into spaces; byte offsets agree with `data`."""
     source: str
 
@@ -68,7 +68,7 @@ class Scene:
         """
         start, end = node.arrays.get(name, (0, 0))
         try:
-            numbers = floats(self.text[start:end], commas=True)
+            numbers = floats(memoryview(self.text)[start:end], commas=True)
         except NumberError as error:
             raise error.in_file(self.source, self.data, start) from error
         if len(numbers) % width:
@@ -85,7 +85,7 @@ class Scene:
         """
         start, end = node.arrays.get(name, (0, 0))
         try:
-            return integers(self.text[start:end], commas=True)
+            return integers(memoryview(self.text)[start:end], commas=True)
         except NumberError as error:
             raise error.in_file(self.source, self.data, start) from error
 
@@ -142,7 +142,7 @@ class _Builder:
     """Puts tokens into nodes. `open` holds the nodes not closed yet, with the field name for an open [ of nodes."""
 
     data: bytes
-    text: bytes
+    text: bytearray
     source: str
     open: list[tuple[Node, str]]
     named: dict[str, Node] = field(default_factory=dict)
@@ -215,7 +215,7 @@ class _Builder:
         self.open.append((node, field_name))
 
 
-def _without_comments_and_texts(data: bytes, source: str) -> bytes:
+def _without_comments_and_texts(data: bytes, source: str) -> bytearray:
     """Turn comments and the insides of quotes into spaces of the same length."""
     text = bytearray(data)
     newline = b"\n" if b"\n" in data else b"\r"
@@ -238,7 +238,7 @@ def _without_comments_and_texts(data: bytes, source: str) -> bytes:
             next_hash = data.find(b"#", position)
         if 0 <= next_quote < position:
             next_quote = data.find(b'"', position)
-    return bytes(text)
+    return text
 
 
 def _is_escaped(data: bytes, position: int) -> bool:

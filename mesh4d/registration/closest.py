@@ -7,11 +7,11 @@ and is not the other lip"; no library on our list answers it.
 from dataclasses import dataclass
 from typing import no_type_check
 
-import numba
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial import KDTree
 
+from mesh4d.compiled import compiled
 from mesh4d.geometry.normals import face_normals
 
 LEAF_TRIANGLES = 4
@@ -128,7 +128,7 @@ def _boxes(corners: np.ndarray) -> np.ndarray:
     return boxes
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _closest(points, normals, sides, least_cosine, max_distance, corners, triangle_normals, triangle_sides, boxes):
     """Row of the nearest qualifying triangle, barycentric weights and signed distance, per point."""
@@ -179,7 +179,7 @@ def _closest(points, normals, sides, least_cosine, max_distance, corners, triang
     return rows, bary, distance
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _box_distance(x, y, z, box):
     """Squared distance to a box; infinite for an empty one."""
@@ -189,7 +189,7 @@ def _box_distance(x, y, z, box):
     return dx * dx + dy * dy + dz * dz
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _on_triangle(x, y, z, corner):
     """Barycentric weights of the nearest point, and its squared distance.

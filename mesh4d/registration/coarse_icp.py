@@ -2,8 +2,9 @@
 
 from typing import no_type_check
 
-import numba
 import numpy as np
+
+from mesh4d.compiled import compiled
 
 SIGMA_FAR_MM, SIGMA_NEAR_MM, SCORE_MM = 45.0, 8.0, 14.0
 """How far a pair may lie apart and still count, early and late in a coarse ICP, and when its outcome is judged."""
@@ -11,7 +12,7 @@ GOAL_WEIGHT = 0.5
 """Say of a target sample beside a template sample: the target may hold shoulders and hair."""
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def coarse_icp(
     poses,
@@ -88,19 +89,19 @@ def coarse_icp(
     return out, misfits
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 @no_type_check
 def _turned(r, x, y, z):
     return r[0] * x + r[1] * y + r[2] * z, r[3] * x + r[4] * y + r[5] * z, r[6] * x + r[7] * y + r[8] * z
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 @no_type_check
 def _turned_back(r, x, y, z):
     return r[0] * x + r[3] * y + r[6] * z, r[1] * x + r[4] * y + r[7] * z, r[2] * x + r[5] * y + r[8] * z
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _cell(grid, low, cell, x, y, z):
     """The grid's entry at a place; places outside get the nearest border cell."""
@@ -111,7 +112,7 @@ def _cell(grid, low, cell, x, y, z):
     return grid[a, b, c]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _add(sums, w, ax, ay, az, bx, by, bz):
     """Add one weighted pair to the moments: w, w a, w b, w |a|^2, w b a^T."""
@@ -134,7 +135,7 @@ def _add(sums, w, ax, ay, az, bx, by, bz):
     sums[16] += w * bz * az
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _umeyama(sums, turn, shift):
     """Rotation and translation (in place) and scale from the moments; -1 where they determine none."""

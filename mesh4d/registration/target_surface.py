@@ -85,7 +85,7 @@ def target_surface(mesh: Mesh) -> TargetSurface:
     if mesh.n_faces < LEAST_FACES:
         raise NoFaceError(f"a face needs a surface: expected at least {LEAST_FACES} triangles, found {mesh.n_faces}")
     area = face_areas(mesh.vertices, mesh.faces).sum()
-    size = float(np.linalg.norm(np.ptp(mesh.vertices, axis=0)))
+    size = float(np.linalg.norm(np.ptp(mesh.vertices[mesh.faces].reshape(-1, 3), axis=0)))
     if not (size > 0 and area > 1e-6 * size * size):
         raise NoFaceError(f"the mesh has no surface: its area is {area:.3g} at a size of {size:.3g}")
     faces = outward_faces(mesh.vertices, mesh.faces)

@@ -18,7 +18,8 @@ WELD = 1e-5
 
 def visible_faces(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) -> Bool[np.ndarray, " F"]:
     """Faces with a corner on a triangle whose front some distant viewer sees: the outer layer of the surface."""
-    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    corners = vertices[faces].reshape(-1, 3)  # stray vertices that no face uses do not count
+    low, high = corners.min(axis=0), corners.max(axis=0)
     centre, radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
     normals = face_vectors(vertices, faces)
     seen = np.zeros(len(faces), bool)
@@ -106,7 +107,7 @@ def outer_faces(mesh: Mesh) -> Int[np.ndarray, " T"]:
     """Faces that can be seen from outside and belong to no small ball (an eyeball): skin, hair, clothes."""
     visible = visible_faces(mesh.vertices, mesh.faces)
     component = vertex_components(mesh.vertices, mesh.faces)
-    size = float(np.linalg.norm(np.ptp(mesh.vertices, axis=0)))
+    size = float(np.linalg.norm(np.ptp(mesh.vertices[mesh.faces].reshape(-1, 3), axis=0)))
     face_component = component[mesh.faces[:, 0]]
     names, counts = np.unique(face_component, return_counts=True)
     for name in names[(counts >= 12) & (counts < 0.25 * len(mesh.faces))]:

@@ -14,7 +14,7 @@ from mesh4d.geometry.normals import vertex_normals
 from mesh4d.mesh import Mesh
 from mesh4d.render.cameras import CameraRig, Framing, camera_rig, frame_of
 from mesh4d.render.materials import surface_of
-from mesh4d.render.rasterize import rasterize
+from mesh4d.render.rasterize import MAX_SIZE, rasterize
 from mesh4d.render.shading import CHANNEL_BANDS, Scene, bands_of, fill_channels
 from mesh4d.sequence import MeshSequence
 
@@ -103,6 +103,8 @@ def render_views(
     topology = shape.topology if isinstance(shape, MeshSequence) else shape
     channels = tuple(channels)
     bands = bands_of(channels)
+    if not 1 <= size <= MAX_SIZE:
+        raise MeshError(f"size must be 1 to {MAX_SIZE} pixels, found {size}")
     framing = frame_of(topology) if framing is None else framing
     cameras = rig.cameras(framing)
     frames = _finite_frames(shape)

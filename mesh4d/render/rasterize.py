@@ -13,10 +13,10 @@ Rules, shared with `reference.py`, which states them in plain numpy:
 from dataclasses import dataclass
 from typing import no_type_check
 
-import numba
 import numpy as np
 from jaxtyping import Float, Int
 
+from mesh4d.compiled import compiled
 from mesh4d.errors import MeshError
 from mesh4d.render.cameras import Camera
 
@@ -58,7 +58,7 @@ def _pack(camera: Camera) -> Float[np.ndarray, "14"]:
     return np.concatenate([camera.rotation.ravel(), camera.translation, [camera.focal, camera.near]]).astype(float)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _project(vertices, camera, orthographic, size):
     """Subpixel positions (V,2) and depth keys (V,): the quantity that is linear on the picture, smaller = nearer."""
@@ -88,21 +88,21 @@ def _project(vertices, camera, orthographic, size):
     return positions, keys
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 @no_type_check
 def _edge(ax, ay, bx, by, px, py):
     """Twice the signed area of (a, b, p): positive where p lies on the inner side of a -> b."""
     return (bx - ax) * (py - ay) - (by - ay) * (px - ax)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 @no_type_check
 def _bias(ax, ay, bx, by):
     """0 for top and left edges, which own their pixel centres; -1 for the others, which do not."""
     return 0 if (by < ay or (by == ay and bx > ax)) else -1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _draw(positions, keys, faces, size):
     """Depth keys and triangle ids of the nearest triangle at each pixel centre."""
@@ -152,7 +152,7 @@ def _draw(positions, keys, faces, size):
     return nearest, ids
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _resolve(positions, keys, faces, nearest, ids, orthographic):
     """Depth and perspective-correct barycentric coordinates at the pixels that see a triangle."""

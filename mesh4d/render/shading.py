@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import no_type_check
 
-import numba
 import numpy as np
 from jaxtyping import Float, Int
 
+from mesh4d.compiled import compiled
 from mesh4d.errors import MeshError
 from mesh4d.geometry.normals import unit
 from mesh4d.materials import to_srgb
@@ -143,7 +143,7 @@ def _camera_normals(
     return _turned_normals(scene.vertices, scene.normals, scene.faces, triangles, weights, camera.rotation, eye)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _lit(normals, albedo, gloss, towards, half_ways, colors, ambient):
     out = np.empty((normals.shape[0], 3), np.float32)
@@ -165,7 +165,7 @@ def _lit(normals, albedo, gloss, towards, half_ways, colors, ambient):
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _interpolate(values, corners, triangles, weights):
     """Values per corner, mixed by barycentric weights: (P, C) float32."""
@@ -178,7 +178,7 @@ def _interpolate(values, corners, triangles, weights):
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _turned_normals(vertices, normals, faces, triangles, weights, rotation, eye):
     out = np.empty((triangles.shape[0], 3), np.float32)

@@ -160,6 +160,9 @@ def test_solve_refuses_another_topology(rig, model):
 
     with pytest.raises(TopologyError, match="vertices"):
         rig.solve(Mesh(rig.neutral.vertices[:100], np.array([[0, 1, 2]])))
+    order = np.random.default_rng(0).permutation(rig.neutral.n_vertices)
+    with pytest.raises(TopologyError, match="another order"):
+        rig.solve(Mesh(rig.neutral.vertices[order], np.argsort(order)[rig.neutral.faces]))
 
 
 def test_moved_rig_moves_the_same_way(rig):
@@ -174,6 +177,8 @@ def test_moved_rig_moves_the_same_way(rig):
 def test_wrong_names_are_refused(rig):
     with pytest.raises(MeshError, match="AU99"):
         rig.drive({"AU99": 1.0})
+    with pytest.raises(MeshError, match=r"AU12.*finite"):
+        rig.drive({"AU12": float("nan")})
     with pytest.raises(MeshError, match="one per name"):
         AUCurves(("AU1", "AU2"), np.zeros((3, 3)), 25.0)
 

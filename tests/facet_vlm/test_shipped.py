@@ -87,7 +87,7 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         write_mesh(rig.drive(emotion_weights(name)), paths[-1])
     main(["predict", *paths, "--json", "-o", str(tmp_path / "p.npz")])
     answer = json.loads(capsys.readouterr().out)
-    assert [row["label"] for row in answer["predictions"]] == ["happiness", "anger"]
+    assert [row["label"] for row in answer["details"]] == ["happiness", "anger"]
     (tmp_path / "truth.txt").write_text("happiness\nanger\n")
     main(
         ["report", str(tmp_path / "p.npz"), str(tmp_path / "truth.txt"), "--protocol", "toy", "-o", str(tmp_path / "r")]

@@ -1,7 +1,9 @@
 """OBJ: all forms of faces, names, comments and line ends; errors name the line."""
 
+import contextlib
 import gzip
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from mesh4d import MeshFormatError
 from mesh4d.io import read_mesh
+from mesh4d.io.allocation import memory_limit
 from mesh4d.io.obj import parse_obj
 
 SQUARE = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\n"
@@ -173,3 +176,28 @@ def test_a_scan_of_26000_quads_is_read_in_bulk():
         best = min(best, time.perf_counter() - start)
     assert mesh.n_vertices == 26000 and mesh.n_faces == 52000
     assert best < 0.25, f"{best * 1000:.0f} ms; about 20 ms on an idle core"
+
+
+def test_a_polygon_of_a_million_corners_is_refused():
+    with pytest.raises(MeshFormatError, match=r"faces: expected at most \d+ triangles"):
+        parse(SQUARE + "f" + " 1" * 2_000_000)
+
+
+TRIANGLES = "v 0 0 0\n" * 3 + "f 1 2 3\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [TRIANGLES * 60_000, "\n" * 8_000_000 + SQUARE, SQUARE + "g\n" * 2_000_000, SQUARE + "f 1 1 1\n" * 500_000,
+     SQUARE + "f 1 1 1 1\n" * 500_000, SQUARE + "v\n" * 2_000_000, "v 1 1 1\n" * 800_000, SQUARE + "x " * 4_000_000],
+    ids=["triangles", "empty", "groups", "faces", "quads", "bare", "vertices", "words"],
+)  # fmt: skip
+def test_dense_files_take_no_more_than_16_times_their_size(text):
+    parse(TRIANGLES)
+    data = text.encode()
+    tracemalloc.start()
+    with contextlib.suppress(MeshFormatError):
+        parse_obj(data, Path("a.obj"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < memory_limit(len(data)), f"{peak / len(data):.1f} x"

@@ -1,12 +1,15 @@
 """PLY: types, foreign elements, mixed polygons, colours, texture coordinates; errors name the element."""
 
+import contextlib
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mesh4d import MeshFormatError
+from mesh4d.io.allocation import memory_limit
 from mesh4d.io.ply import parse_ply
 
 ASCII = """ply
@@ -130,3 +133,68 @@ def test_binary_lengths_cannot_reach_past_the_file():
     ]:  # fmt: skip
         with pytest.raises(MeshFormatError, match="element"):
             parse(header.format(rows, faces, count).encode() + body)
+
+
+def mixed(order: str, rng: np.random.Generator) -> tuple[bytes, list[list[int]], list[int]]:
+    """A file with two kinds of lists of different lengths around a number; its polygons and numbers."""
+    name = {"<": "binary_little_endian", ">": "binary_big_endian"}[order]
+    header = f"ply\nformat {name} 1.0\nelement vertex 300\nproperty float x\nproperty float y\nproperty float z\n"
+    header += "element face 200\nproperty list short float extra\nproperty int part\n"
+    header += "property list uint ushort vertex_indices\nend_header\n"
+    polygons = [rng.integers(0, 300, size).tolist() for size in rng.integers(3, 7, 200)]
+    parts = rng.integers(0, 3, 200).tolist()
+    rows = [
+        struct.pack(
+            f"{order}h{len(row) % 3}fiI{len(row)}H", len(row) % 3, *[0.5] * (len(row) % 3), part, len(row), *row
+        )
+        for row, part in zip(polygons, parts, strict=True)
+    ]
+    vertices = rng.random((300, 3)).astype(order + "f4").tobytes()
+    header = header.replace("element vertex", "comment part a\ncomment part b\ncomment part c\nelement vertex")
+    return header.encode() + vertices + b"".join(rows), polygons, parts
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_binary_rows_of_different_lengths(order):
+    data, polygons, parts = mixed(order, np.random.default_rng(1))
+    mesh = parse(data)
+    assert mesh.polygons() == polygons
+    np.testing.assert_array_equal(mesh.part_of_face, np.repeat(parts, [len(row) - 2 for row in polygons]))
+    for end in range(len(data) - 1, len(data) - 40, -1):
+        with pytest.raises(MeshFormatError, match="element face"):
+            parse(data[:end])
+
+
+def test_a_negative_length_among_rows_is_refused():
+    data, polygons, _ = mixed("<", np.random.default_rng(1))
+    first = len(data) - sum(10 + 4 * (len(row) % 3) + 2 * len(row) for row in polygons)
+    second = first + 10 + 4 * (len(polygons[0]) % 3) + 2 * len(polygons[0])
+    with pytest.raises(MeshFormatError, match="a negative one"):
+        parse(data[:second] + b"\xff\xff" + data[second + 2 :])
+
+
+FACES = "ply\nformat binary_little_endian 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n"
+FACES += "element face {}\nproperty list {} uchar vertex_indices\nend_header\n"
+
+
+def test_a_polygon_of_a_million_corners_is_refused():
+    body = bytes(36) + struct.pack("<I", 2_000_000) + bytes(2_000_000)
+    with pytest.raises(MeshFormatError, match=r"element face: expected at most \d+ triangles"):
+        parse(FACES.format(1, "uint").encode() + body)
+
+
+@pytest.mark.parametrize(
+    ("rows", "body"),
+    [(500_000, b"\3\0\0\0" * 500_000), (400_000, b"\3\0\0\0\4\0\0\0\0" * 200_000), (2_000_000, bytes(2_000_000)),
+     (1_000_001, b"\3\0\0\0" + bytes(1_000_000))],
+)  # fmt: skip
+def test_dense_files_take_no_more_than_16_times_their_size(rows, body):
+    data = FACES.format(rows, "uchar").encode() + bytes(36) + body
+    with contextlib.suppress(MeshFormatError):
+        parse(data)
+    tracemalloc.start()
+    with contextlib.suppress(MeshFormatError):
+        parse(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < memory_limit(len(data)), f"{peak / len(data):.1f} x"

@@ -145,3 +145,10 @@ def test_image_grid_takes_bytes_floats_sizes_and_ragged_rows(tmp_path):
     assert (pixels[-1, -1] == PAGE).all()
     with pytest.raises(MeshError, match="a title for each"):
         image_grid(pictures, ["one"], 2, tmp_path / "grid.png")
+
+
+def test_sizes_out_of_range_are_refused_before_anything_is_allocated():
+    triangle = Mesh(np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.array([[0, 1, 2]]))
+    for size in (-5, 0, 10**6):
+        with pytest.raises(MeshError, match="pixels"):
+            render_views(triangle, size=size)

@@ -26,7 +26,7 @@ def test_missing_client_names_the_command(monkeypatch, capsys, tmp_path, rig_fil
     monkeypatch.setattr(sys, "argv", ["mesh4d-viewer", str(rig_file), "--no-browser"])
     with pytest.raises(SystemExit) as stop:
         cli.main()
-    assert stop.value.code == 1
+    assert stop.value.code == 2
     assert "make viewer" in capsys.readouterr().err
 
 

@@ -26,9 +26,9 @@ from aublend.checkpoints import load_card
 from aublend.emotions import sample_emotion_weights
 from aublend.evaluate import RigScores, evaluate_rigs
 from aublend.predict import rig_of_fit
-from aublend.registration import fit_head
+from aublend.registration import HeadFit, fit_head
 from facet_vlm import Predictions, Report
-from mesh4d import Mesh, read_mesh, write_mesh
+from mesh4d import Mesh, MeshError, NoFaceError, read_mesh, write_mesh
 from mesh4d.render import Framing, contact_sheet, image_grid, render_views
 from mesh4d.specs import load_split
 from viewer.demo.page import write_page
@@ -47,6 +47,8 @@ class Findings:
     seed: int | None
     rig: AURig
     """In the head's own coordinates, as it is written."""
+    fit: HeadFit
+    """How the head lies, from its neutral."""
     upright: AURig
     """The same in the face frame, for cameras."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -72,7 +74,8 @@ def run_loop(head: Path | None, folder: Path, identities: int) -> Path:
     Raises:
         NoFaceError: when the file holds no face.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if identities < 1:
+        raise MeshError(f"expected at least one held-out identity to judge, found {identities}")
     with tqdm(total=STAGES, desc="demo", unit="stage", bar_format="{desc}: {n_fmt}/{total_fmt} {postfix}") as bar:
         seconds: dict[str, float] = {}
 
@@ -109,12 +112,17 @@ def predict(head: Path | None, folder: Path) -> Findings:
         mesh, title = head_model().identity(seed), f"identity {seed} of the embedded head model"
     else:
         seed, mesh, title = None, read_mesh(head), head.name
-    fit = fit_head(mesh)
+    try:
+        fit = fit_head(mesh)
+    except NoFaceError as error:
+        raise NoFaceError(f"{head}: {error}") from error
     rig = rig_of_fit(fit)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "index.html").unlink(missing_ok=True)  # no page of an earlier head beside the files of this one
     write_rig(rig, folder / "rig.npz")
     write_rig(rig, folder / "rig.glb")
     write_mesh(mesh, folder / "head.obj")
-    return Findings(title, seed, rig, rig.moved(fit.to_mesh.inverse()), net_card=load_card())
+    return Findings(title, seed, rig, fit, rig.moved(fit.to_mesh.inverse()), net_card=load_card())
 
 
 def animate(rig: AURig, curves: AUCurves, folder: Path) -> None:
@@ -145,7 +153,7 @@ def recognise(findings: Findings) -> None:
     """FACET-VLM reads the demo head's own expressions."""
     model = facet_vlm.load()
     shown = {"neutral": {}} | {name: emotion_weights(name) for name in EMOTIONS}
-    predictions = model.predict([findings.upright.drive(weights) for weights in shown.values()])
+    predictions = model.predict([findings.rig.drive(weights) for weights in shown.values()], fit=findings.fit)
     for name, row in zip(shown, predictions.probabilities.tolist(), strict=True):
         findings.probabilities[name] = dict(zip(predictions.labels, row, strict=True))
     findings.facet_card = dataclasses.asdict(model.card)
