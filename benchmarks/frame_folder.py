@@ -1,8 +1,8 @@
 """A folder of 100 VRML frames read ahead by one thread and by one per core, beside a plain loop.
 
-One hundred different files, each as large as a frame of a 4D scan. The ideal is the time of the
-faster single thread divided by the threads; the note says how much of it is reached, and how much hashing (which never waits for Python) reaches in as many
-threads at the same time: on a machine with other work the cores are not all free.
+One hundred different files, each as large as a frame of a 4D scan. The ideal is the time of the faster single thread
+divided by the threads; the note says how much of it is reached, and how much hashing (which never waits for Python)
+reaches in as many threads at the same time: on a machine with other work the cores are not all free.
 """
 
 import hashlib

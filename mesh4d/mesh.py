@@ -41,7 +41,7 @@ class Mesh:
     uv_faces: Int[np.ndarray, "F 3"] | None = None
     texture: UInt8[np.ndarray, "H W C"] | None = None
     """Row 0 is the top of the picture."""
-    colors: Float[np.ndarray, "V C"] | None = None
+    colors: Float[np.ndarray, "V bands"] | None = None
     """Linear RGB or RGBA per vertex, 0 to 1."""
     part_of_face: Int[np.ndarray, " F"] | None = None
     """Index into `part_names` for each triangle (skin, eyes, teeth, ...)."""

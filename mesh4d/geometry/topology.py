@@ -14,5 +14,3 @@ def _canonical(faces: Int[np.ndarray, "F 3"]) -> Int[np.ndarray, "F 3"]:
     first = faces.argmin(axis=1)
     turned = np.take_along_axis(faces, (first[:, None] + np.arange(3)) % 3, axis=1)
     return turned[np.lexsort(turned.T[::-1])]
-
-

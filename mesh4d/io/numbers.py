@@ -10,10 +10,10 @@ import math
 import re
 from typing import no_type_check
 
-import numba
 import numpy as np
 from jaxtyping import Float, Int
 
+from mesh4d.compiled import compiled
 from mesh4d.errors import MeshFormatError
 
 SHORT = 1 << 14
@@ -149,13 +149,13 @@ def _first_bad(piece: bytes, start: int, pattern: re.Pattern[bytes]) -> NumberEr
     return NumberError(start, piece[:40])
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 @no_type_check
 def _is_space(letter, commas):
     return letter == 32 or 9 <= letter <= 13 or (commas and letter == 44)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _count_words(text, commas):
     """Words between spaces."""
@@ -167,7 +167,7 @@ def _count_words(text, commas):
     return count + inside
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _words_of_lines(text, starts, words):
     """Count the lines that hold a word; and note where they start and their words, when there is room for them."""
@@ -189,7 +189,7 @@ def _words_of_lines(text, starts, words):
     return count
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _exact_integers(text, values, commas):
     """Fill `values`; the position of the first word that is no whole number of up to 18 digits, or -1."""
@@ -212,7 +212,7 @@ def _exact_integers(text, values, commas):
         count += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _exact_floats(text, values, powers, commas):
     """Fill `values`; the position of the first word that is no number or is not exact in one rounding, or -1."""

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from mesh4d.io.allocation import check_triangles
-from mesh4d.io.obj_statements import Corners, Statements, named_runs, read_corners, scan
+from mesh4d.io.obj_statements import Corners, Statements, read_corners, scan
 from mesh4d.io.sources import bare_name, file_inside, read_bytes, write_bytes
 from mesh4d.io.surface import Fans, checked_mesh, first_of_polygon, polygon_corners
 from mesh4d.io.textures import encode_png, texture_beside
@@ -102,35 +102,31 @@ def _text(content: bytes) -> str:
 
 def _parts(statements: Statements) -> tuple[Int[np.ndarray, " polygons"] | None, tuple[str, ...]]:
     """The part of each f line, and the names of the parts that have one, in the order of the file."""
-    for keyword in (b"g", b"usemtl", b"o"):
-        ids, names = named_runs(statements, keyword, _text)
-        if names:
+    for ids in (statements.groups, statements.materials, statements.objects):
+        if len(ids):
             break
     else:
         return None, ()
-    run = np.searchsorted(ids, statements.faces)  # 0: before the first name
-    labels = [UNNAMED_PART, *(name or UNNAMED_PART for name in names)]
-    part_of_run = np.zeros(len(labels), np.int64)
+    used, run = np.unique(np.searchsorted(ids, statements.faces), return_inverse=True)  # 0: before the first name
     order: dict[str, int] = {}
-    for used in np.unique(run).tolist():
-        part_of_run[used] = order.setdefault(labels[used], len(order))
-    return part_of_run[run], tuple(order)
+    parts = [
+        order.setdefault((statements.name(int(ids[number - 1])) if number else "") or UNNAMED_PART, len(order))
+        for number in used.tolist()
+    ]
+    return np.array(parts, np.int64)[run], tuple(order)
 
 
 def _texture(statements: Statements, folder: Path) -> UInt8[np.ndarray, "H W C"] | None:
     """The picture of the first material (in the order of use) that has a map_Kd inside the file's folder."""
-    libraries = named_runs(statements, b"mtllib", _text)[1]
-    if not libraries:
-        return None
+    libraries = [statements.name(statement) for statement in statements.libraries[:16].tolist()]
     pictures: dict[str, str] = {}
-    for name in libraries[:16]:
+    for name in libraries:
         path = file_inside(folder, name)
         if path is not None and path.stat().st_size <= MAX_MATERIAL_FILE:
             pictures = _diffuse_maps(_text(path.read_bytes())) | pictures
-    used = [name for name in named_runs(statements, b"usemtl", _text)[1] if name in pictures]
-    for name in list(dict.fromkeys(used))[:1]:
-        return texture_beside(folder, pictures[name])
-    return None
+    used = map(statements.name, statements.materials.tolist() if pictures else [])
+    name = next((name for name in used if name in pictures), None)
+    return None if name is None else texture_beside(folder, pictures[name])
 
 
 def _diffuse_maps(materials: str) -> dict[str, str]:

@@ -1,20 +1,20 @@
 """The statements of an OBJ file, found in bulk: which lines are vertices, texture coordinates, faces, names."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import no_type_check
 
-import numba
 import numpy as np
 from jaxtyping import Float, Int
 
+from mesh4d.compiled import compiled
 from mesh4d.errors import MeshFormatError
 from mesh4d.io.numbers import NumberError, floats
 
 SPACE = ord(" ")
-VERTEX, UV, FACE, NAMED = 1, 2, 3, 4
+VERTEX, UV, FACE, GROUP, OBJECT, MATERIAL, LIBRARY = range(1, 8)
 """Kinds of lines."""
+USE_MATERIAL, USE_LIBRARY = np.frombuffer(b"usemtl", np.uint8), np.frombuffer(b"mtllib", np.uint8)
 IS_SPACE = np.isin(np.arange(256), [9, 10, 11, 12, 13, 32]).astype(np.int64)
 
 
@@ -36,8 +36,12 @@ class Statements:
     vertices: Int[np.ndarray, " v"]
     uv: Int[np.ndarray, " vt"]
     faces: Int[np.ndarray, " f"]
-    names: Int[np.ndarray, " n"]
-    """Lines that may be g, o, usemtl or mtllib (their first letter fits)."""
+    groups: Int[np.ndarray, " g"]
+    objects: Int[np.ndarray, " o"]
+    materials: Int[np.ndarray, " m"]
+    """Of usemtl."""
+    libraries: Int[np.ndarray, " l"]
+    """Of mtllib."""
 
     def numbers_of(self, ids: Int[np.ndarray, " ids"]) -> bytes:
         """The arguments of the given statements, one after another."""
@@ -51,6 +55,10 @@ class Statements:
     def line(self, statement: int) -> bytes:
         """The text of one statement."""
         return self.text[self.starts[statement] : self.ends[statement]]
+
+    def name(self, statement: int) -> str:
+        """What stands after the keyword."""
+        return b" ".join(self.line(statement).split()[1:]).decode("utf-8", "replace")
 
     def error(self, statement: int, expected: str, found: str | None = None) -> MeshFormatError:
         """What to raise about one statement; it names the line of the file, from 1."""
@@ -87,12 +95,25 @@ def scan(data: bytes, source: str) -> Statements:
     values = bytearray(text)
     count = _find_statements(letters, np.frombuffer(values, np.uint8), starts, ends, words, kinds)
     starts, ends, words, kinds = starts[:count], ends[:count], words[:count], kinds[:count]
-    vertex, uv, face, named = (np.flatnonzero(kinds == kind) for kind in (VERTEX, UV, FACE, NAMED))
+    of_kind = [np.flatnonzero(kinds == kind) for kind in range(VERTEX, LIBRARY + 1)]
     original = data.replace(b"\r", b"\n") if b"\n" not in data else data
-    return Statements(source, original, text, values, starts, ends, words, vertex, uv, face, named)
+    return Statements(source, original, text, values, starts, ends, words, *of_kind)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
+@no_type_check
+def _is_word(text, at, word):
+    """Whether `word`, and a space after it, stands at `at`."""
+    end = at + len(word)
+    if end >= len(text):
+        return False
+    for number in range(len(word)):
+        if text[at + number] != word[number]:
+            return False
+    return text[end] == 32 or 9 <= text[end] <= 13
+
+
+@compiled()
 @no_type_check
 def _find_statements(text, values, starts, ends, words, kinds):
     """Fill the rows of the lines that are not empty, and turn the words v, vt and f in `values` into spaces.
@@ -126,8 +147,14 @@ def _find_statements(text, values, starts, ends, words, kinds):
                 values[first + 1] = SPACE
         elif one == 102 and alone:
             kind = FACE
-        elif one == 103 or one == 111 or one == 109 or one == 117:
-            kind = NAMED
+        elif one == 103 and alone:
+            kind = GROUP
+        elif one == 111 and alone:
+            kind = OBJECT
+        elif one == USE_MATERIAL[0] and _is_word(text, first, USE_MATERIAL):
+            kind = MATERIAL
+        elif one == USE_LIBRARY[0] and _is_word(text, first, USE_LIBRARY):
+            kind = LIBRARY
         kinds[line] = kind
         if VERTEX <= kind <= FACE:
             values[first] = SPACE
@@ -192,7 +219,7 @@ def _positive_corners(
     return (vertex, uv) if _read_positive(letters, vertex, uv) else None
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _read_positive(text, vertex, uv):
     """Fill the indices from 0 of corners like 1, 1/2, 1//3, 1/2/3; False at the first word of another form."""
@@ -260,17 +287,3 @@ def _check_range(
         corner = int(np.argmax(bad))
         face = int(np.searchsorted(np.cumsum(corners.sizes), corner, side="right"))
         raise statements.error(int(statements.faces[face]), f"{what} numbers among the file's {count}")
-
-
-def named_runs(
-    statements: Statements, keyword: bytes, decode: Callable[[bytes], str]
-) -> tuple[Int[np.ndarray, " n"], list[str]]:
-    """The statements with `keyword` (g, o, usemtl, mtllib) and the rest of their lines."""
-    ids: list[int] = []
-    names: list[str] = []
-    for statement in statements.names.tolist():
-        words = statements.line(statement).split()
-        if words[0] == keyword:
-            ids.append(statement)
-            names.append(decode(b" ".join(words[1:])))
-    return np.array(ids, np.int64), names

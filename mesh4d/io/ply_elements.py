@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass, field
 from typing import no_type_check
 
-import numba
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from mesh4d.compiled import compiled
 from mesh4d.errors import MeshFormatError
 
 TYPES = {
@@ -238,7 +238,7 @@ TRUNCATED, NEGATIVE = -1, -2
 """What is wrong with rows that cannot be walked."""
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 @no_type_check
 def _walk_rows(body, at, counts, signed, widths, big, sizes, packed, ends):
     """Walk over rows with lists; note the lengths of the lists, and copy values to where `ends` says.

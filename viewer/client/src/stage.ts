@@ -123,7 +123,8 @@ export class Stage {
     this.key.castShadow = true;
     shadow.mapSize.set(1024, 1024);
     shadow.radius = 3;
-    shadow.normalBias = radius * 0.012;
+    shadow.normalBias = radius * 0.03;
+    shadow.bias = -0.0006;
     Object.assign(shadow.camera, {
       left: -radius,
       right: radius,
