@@ -12,8 +12,8 @@ from mesh4d.geometry.normals import vertex_normals
 from mesh4d.geometry.rigid import similarity_align
 from mesh4d.mesh import Mesh
 from mesh4d.registration import Registration
-from mesh4d.registration.correspondence import tree_normals
-from mesh4d.registration.visibility import vertex_components, welded_ids
+from mesh4d.registration.correspondence import seams, tree_normals
+from mesh4d.registration.visibility import vertex_components
 
 ON_SKIN_MM = 2.5
 """Vertices this near to the fitted skin are skin and move with it."""
@@ -22,6 +22,11 @@ FADE_MM = (4.0, 20.0)
 LEAST_COSINE = 0.2
 TEAR_STRAIN, TEAR_SLACK_MM = 2.5, 1.0
 """Skin stretches by less than this times an edge's length, plus what registration may be off."""
+WALL_MM = 8.0
+"""Hidden vertices this near to the embedded mouth cavity's wall are wall and move with it."""
+WALL_TURN_MM = 8.0
+"""Distance that counts as much as a turn of the normal by one radian: a closed mouth's walls lie close together."""
+WALL_NEIGHBOURS = 4
 
 
 def carried_deltas(
@@ -34,9 +39,10 @@ def carried_deltas(
 ) -> Float[np.ndarray, "A U 3"]:
     """Displacements of the mesh's vertices, in the face frame, mm.
 
-    Skin takes the motion of its place on the fitted skin. What hangs together with it (mouth's inside, eye sockets,
-    nostrils, hair, neck) continues that motion smoothly over the mesh's own edges. Teeth and tongue take the motion
-    of the embedded ones, eyeballs turn with the embedded ones, other loose pieces follow what they lie on.
+    Skin takes the motion of its place on the fitted skin, the mouth's inside that of the embedded cavity's walls.
+    What else hangs together with the skin (eye sockets, nostrils, hair, neck) continues its motion smoothly over the
+    mesh's own edges. Teeth and tongue take the motion of the embedded ones, eyeballs turn with the embedded ones,
+    other loose pieces follow what they lie on.
 
     Args:
         template: the embedded topology in this head's shape, face frame.
@@ -53,15 +59,59 @@ def carried_deltas(
         "uc,uc->u", tree_normals(template, model.topology.faces, places), vertex_normals(mesh.vertices, mesh.faces)
     )
     main = component == _largest(component, mesh.faces)
-    steady &= ~main | (facing > LEAST_COSINE)
+    steady &= ~main | (facing > LEAST_COSINE) | _lip_seam(mesh, registration.lip_side)
     steady &= ~inner
+    wall = _wall_of_cavity(model, template, mesh, moved, deltas, np.flatnonzero(main & ~steady & ~inner))
+    steady[wall] = True
     steady &= ~_torn(mesh, moved, registration.lip_side, steady)
-    moved = _continued(mesh, component, moved, steady, ~steady & ~inner)
+    moved = _continued(mesh, component, registration.lip_side, moved, steady, ~steady & ~inner)
     _fade_loose(moved, component, distance, steady, inner)
     for name in np.unique(component[inner]):
         piece = np.flatnonzero(component == name)
         moved[:, piece] = _inner_motion(model, template, mesh.vertices[piece], deltas)
     return moved
+
+
+def _wall_of_cavity(
+    model: HeadModel,
+    template: Float[np.ndarray, "V 3"],
+    mesh: Mesh,
+    moved: Float[np.ndarray, "A U 3"],
+    deltas: Float[np.ndarray, "A V 3"],
+    hidden: Int[np.ndarray, " H"],
+) -> Int[np.ndarray, " W"]:
+    """The hidden vertices on the wall of the mouth's cavity, after giving them the embedded one's motion (in place)."""
+    cavity = model.parts.cavity
+    turned = WALL_TURN_MM * vertex_normals(template, model.topology.faces)[cavity]
+    own_turned = WALL_TURN_MM * vertex_normals(mesh.vertices, mesh.faces)
+    tree = KDTree(np.concatenate([template[cavity], turned], axis=1))
+    near = KDTree(template[cavity]).query(mesh.vertices[hidden])[0]
+    other = KDTree(template[np.setdiff1d(model.parts.skin, cavity)]).query(mesh.vertices[hidden])[0]
+    on_wall = (near < WALL_MM) & (near < other)
+    wall = hidden[on_wall]
+    gap, nearest = tree.query(np.concatenate([mesh.vertices, own_turned], axis=1)[wall], k=WALL_NEIGHBOURS)
+    moved[:, wall] = _blended(deltas, cavity[nearest], gap)
+    return wall
+
+
+def _blended(
+    deltas: Float[np.ndarray, "A V 3"], ids: Int[np.ndarray, "M K"], gap: Float[np.ndarray, "M K"]
+) -> Float[np.ndarray, "A M 3"]:
+    """The mean motion of K neighbours, weighted by the inverse of their distance."""
+    weight = 1 / np.maximum(gap, 1e-3)
+    weight /= weight.sum(axis=1, keepdims=True)
+    motion = np.zeros((len(deltas), len(ids), 3))
+    for k in range(ids.shape[1]):
+        motion += weight[:, k, None] * deltas[:, ids[:, k]]
+    return motion
+
+
+def _lip_seam(mesh: Mesh, lip_side: Int[np.ndarray, " U"]) -> Bool[np.ndarray, " U"]:
+    """Vertices with neighbours on the other lip: where a scan has welded the lips their normals say nothing."""
+    edges = mesh.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
+    seam = np.zeros(mesh.n_vertices, bool)
+    seam[edges[lip_side[edges].prod(axis=1) < 0]] = True
+    return seam
 
 
 def _torn(
@@ -110,6 +160,7 @@ def _inner_pieces(
 def _continued(
     mesh: Mesh,
     component: Int[np.ndarray, " U"],
+    lip_side: Int[np.ndarray, " U"],
     moved: Float[np.ndarray, "A U 3"],
     known: Bool[np.ndarray, " U"],
     wanted: Bool[np.ndarray, " U"],
@@ -120,7 +171,7 @@ def _continued(
     unknown = np.flatnonzero(wanted & has_known[component])
     if len(unknown) == 0:
         return moved
-    graph = _edge_graph(mesh)
+    graph = _edge_graph(mesh, lip_side)
     degree = np.asarray(graph.sum(axis=1)).ravel()
     stiffness = (sp.diags(degree + 1e-9 * max(degree.max(), 1e-12)) - graph).tocsr()[unknown]
     given = np.flatnonzero(known)
@@ -131,16 +182,18 @@ def _continued(
     return extended
 
 
-def _edge_graph(mesh: Mesh) -> sp.csr_matrix:
-    """Edges weighted by the inverse of their length; vertices at one place (texture seams) are tied together."""
+def _edge_graph(mesh: Mesh, lip_side: Int[np.ndarray, " U"]) -> sp.csr_matrix:
+    """Edges weighted by the inverse of their length; vertices at one place (texture seams) are tied together.
+
+    Not so where the lips touch.
+    """
     edges = np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]])
     edges = np.unique(np.sort(edges, axis=1), axis=0)
     length = np.linalg.norm(mesh.vertices[edges[:, 0]] - mesh.vertices[edges[:, 1]], axis=1)
-    order = np.argsort(ids := welded_ids(mesh.vertices), kind="stable")
-    same = ids[order[1:]] == ids[order[:-1]]
-    seams = np.stack([order[:-1][same], order[1:][same]], axis=1)
-    rows = np.concatenate([edges, seams])
-    weight = np.concatenate([1 / np.maximum(length, 1e-3), np.full(len(seams), 1e4)])
+    ties = seams(mesh.vertices, vertex_normals(mesh.vertices, mesh.faces))
+    ties = ties[lip_side[ties].prod(axis=1) >= 0]
+    rows = np.concatenate([edges, ties])
+    weight = np.concatenate([1 / np.maximum(length, 1e-3), np.full(len(ties), 1e4)])
     graph = sp.coo_matrix((weight, rows.T), shape=(mesh.n_vertices,) * 2).tocsr()
     return (graph + graph.T).tocsr()
 
@@ -177,9 +230,7 @@ def _inner_motion(
     ids = solids[best]
     if ids is parts.tongue:
         gap, nearest = KDTree(template[ids]).query(points, k=4)
-        weight = 1 / np.maximum(gap, 1e-3)
-        weight /= weight.sum(axis=1, keepdims=True)
-        return np.einsum("mk,amkc->amc", weight, deltas[:, ids[nearest]])
+        return _blended(deltas, ids[nearest], gap)
     motion = np.zeros((len(deltas), len(points), 3))
     for row, delta in enumerate(deltas[:, ids]):
         if np.abs(delta).max() > 1e-9:

@@ -2,19 +2,28 @@
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
+from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
-from mesh4d.geometry.normals import vertex_normals
+from mesh4d.geometry.normals import face_normals, vertex_normals
 from mesh4d.mesh import Mesh
 from mesh4d.registration.closest import SurfacePoints, triangle_tree
 from mesh4d.registration.face_template import FaceTemplate
 from mesh4d.registration.target_surface import TargetSurface
-from mesh4d.registration.visibility import welded_ids
+from mesh4d.registration.visibility import boundary_vertices, welded_ids
 
 LEAST_COSINE = 0.2
 NORMAL_LOSS = 1.6
 """A match that ignores normals must be this many times nearer to win over one that agrees."""
+SEAM_COSINE = -0.2
+"""Vertices at one place whose normals agree less than this belong to surfaces that touch."""
+STRAY_SHARE = 0.2
+"""A patch of one lip this much smaller than the largest is astray."""
+FOLD_COHERENCE = 0.75
+"""Vertices whose faces' mean normal is shorter than this lie on a fold."""
+FOLD_WEIGHT = 2.0
+"""How firmly the whole seam of welded lips goes with the upper one; an edge to a neighbour weighs 1."""
 
 
 def places_on_template(
@@ -56,7 +65,9 @@ def lip_sides(
 
     Closed lips touch, so that nearness alone flips vertices at random along the line between them. The labels solve
         min sum_i c_i (s_i - s0_i)^2 + sum_edges (s_i - s_j)^2
-    with s0 the nearer lip and c the clearness of that choice: unclear vertices go with their neighbours.
+    with s0 the nearer lip and c the clearness of that choice: unclear vertices go with their neighbours. The fold
+    along which a scan has welded the lips belongs to both; it goes with the upper one from end to end. Patches astray
+    within the other lip join it.
     """
     side = np.zeros(target.n_vertices, np.int64)
     faces, face_side = template.mesh.faces, template.face_side
@@ -77,8 +88,13 @@ def lip_sides(
         agree = np.einsum("pc,pc->p", tree_normals(fitted, faces, places), normals[near])
         distance[sign] = across + 3.0 * (1 - agree)  # 3 mm per unit of disagreement in direction
     choice = np.clip((distance[-1] - distance[1]) / 2.0, -1, 1)
-    smooth = _smoothed(target, near, choice)
-    side[near] = np.where(np.minimum(distance[1], distance[-1]) < reach_mm, np.sign(smooth), 0).astype(np.int64)
+    edges = _edges(target, near, normals)
+    smooth = _smoothed(edges, choice, np.zeros(len(near), bool))
+    folded = _folded(target)[near] & _beside(edges, edges[np.sign(smooth)[edges].prod(axis=1) < 0].ravel(), len(near))
+    if folded.any():
+        smooth = _smoothed(edges, choice, folded)
+    label = np.where(np.minimum(distance[1], distance[-1]) < reach_mm, np.sign(smooth), 0).astype(np.int64)
+    side[near] = _without_strays(edges, label)
     return side
 
 
@@ -89,25 +105,77 @@ def tree_normals(
     return places.interpolate(vertex_normals(vertices, faces), faces)
 
 
-def _smoothed(target: Mesh, near: Int[np.ndarray, " M"], choice: Float[np.ndarray, " M"]) -> Float[np.ndarray, " M"]:
-    """The minimiser of `lip_sides`' sum over the vertices `near`."""
+def _edges(target: Mesh, near: Int[np.ndarray, " M"], normals: Float[np.ndarray, "U 3"]) -> Int[np.ndarray, "E 2"]:
+    """Edges between the vertices `near`, by their places in it."""
     inside = np.full(target.n_vertices, -1)
     inside[near] = np.arange(len(near))
     faces = inside[target.faces]
     faces = faces[(faces >= 0).all(axis=1)]
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]], _seams(target.vertices[near])])
-    weights = np.ones(len(edges))
-    graph = sp.coo_matrix((weights, edges.T), shape=(len(near),) * 2).tocsr()
+    sides = [faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]
+    return np.concatenate([*sides, seams(target.vertices[near], normals[near])])
+
+
+def _folded(mesh: Mesh) -> Bool[np.ndarray, " U"]:
+    """Vertices whose faces turn away from each other, and the rims of holes that begin there."""
+    normals = face_normals(mesh.vertices, mesh.faces)
+    rows = mesh.faces.ravel()
+    mean = np.zeros((mesh.n_vertices, 3))
+    np.add.at(mean, rows, np.repeat(normals, 3, axis=0))
+    count = np.maximum(np.bincount(rows, minlength=mesh.n_vertices), 1)
+    folded = np.linalg.norm(mean, axis=1) < FOLD_COHERENCE * count
+    beside = np.zeros(mesh.n_vertices, bool)
+    beside[mesh.faces[folded[mesh.faces].any(axis=1)]] = True
+    return folded | (beside & boundary_vertices(mesh.vertices, mesh.faces))
+
+
+def _beside(edges: Int[np.ndarray, "E 2"], ids: Int[np.ndarray, " I"], count: int) -> Bool[np.ndarray, " M"]:
+    """The vertices `ids` and their neighbours, of `count` vertices."""
+    chosen = np.zeros(count, bool)
+    chosen[ids] = True
+    chosen[edges[chosen[edges].any(axis=1)]] = True
+    return chosen
+
+
+def _smoothed(
+    edges: Int[np.ndarray, "E 2"], choice: Float[np.ndarray, " M"], folded: Bool[np.ndarray, " M"]
+) -> Float[np.ndarray, " M"]:
+    """The minimiser of `lip_sides`' sum."""
+    graph = sp.coo_matrix((np.ones(len(edges)), edges.T), shape=(len(choice),) * 2).tocsr()
     graph = graph + graph.T
     stiffness = sp.diags(np.asarray(graph.sum(axis=1)).ravel()) - graph
-    clear = choice**2 + 1e-4
+    clear = np.where(folded, FOLD_WEIGHT, choice**2 + 1e-4)
+    wanted = np.where(folded, 1.0, np.sign(choice))
     solver = splu((stiffness + sp.diags(clear)).tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
-    return solver.solve(clear * np.sign(choice))
+    return solver.solve(clear * wanted)
 
 
-def _seams(points: Float[np.ndarray, "M 3"]) -> Int[np.ndarray, "S 2"]:
-    """Pairs of vertices at one place: a texture seam must not cut the surface."""
+def _without_strays(edges: Int[np.ndarray, "E 2"], label: Int[np.ndarray, " M"]) -> Int[np.ndarray, " M"]:
+    """Give patches that touch the other lip and are much smaller than their own side's largest to the other lip."""
+    same = edges[label[edges[:, 0]] == label[edges[:, 1]]]
+    graph = sp.coo_matrix((np.ones(len(same)), same.T), shape=(len(label),) * 2)
+    patch = connected_components(graph, directed=False)[1]
+    size = np.bincount(patch)
+    touching = np.zeros(len(size), bool)
+    touching[patch[edges[label[edges].prod(axis=1) < 0]]] = True
+    cleaned = label.copy()
+    for sign in (1, -1):
+        own = label == sign
+        if own.any():
+            stray = own & touching[patch] & (size[patch] < STRAY_SHARE * size[patch[own]].max())
+            cleaned[stray] = -sign
+    return cleaned
+
+
+def seams(points: Float[np.ndarray, "M 3"], normals: Float[np.ndarray, "M 3"]) -> Int[np.ndarray, "S 2"]:
+    """Pairs of vertices at one place that face the same way: a texture seam must not cut the surface.
+
+    Lips that touch at a place face each other there, and are not tied.
+    """
     ids = welded_ids(points)
-    order = np.argsort(ids, kind="stable")
-    same = ids[order[1:]] == ids[order[:-1]]
-    return np.stack([order[:-1][same], order[1:][same]], axis=1)
+    first = np.unique(ids, return_index=True)[1]
+    # In the order of their turn from one of them, those of either lip follow each other.
+    turn = np.einsum("mc,mc->m", normals, normals[first][ids])
+    order = np.lexsort((turn, ids))
+    before, after = order[:-1], order[1:]
+    tied = (ids[before] == ids[after]) & (np.einsum("sc,sc->s", normals[before], normals[after]) > SEAM_COSINE)
+    return np.stack([before[tied], after[tied]], axis=1)

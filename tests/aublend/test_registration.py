@@ -189,6 +189,50 @@ def test_teeth_follow_the_jaw_and_eyeballs_turn():
         assert np.linalg.norm(expected, axis=1).max() > 2.0
 
 
+def test_the_walls_of_the_mouth_move_as_the_truth_does():
+    _, places, carried, truth = carried_case()
+    topology = head_model().topology
+    wall = np.array(topology.part_names)[topology.part_of_face[places.triangles]] == "mouth"
+    for unit in ("AU10", "AU18", "AU22", "AU26", "AU27"):
+        error = np.linalg.norm(carried[AU_INDEX[unit]] - truth[AU_INDEX[unit]], axis=1)[wall]
+        assert error.mean() < 0.8 and error.max() < 6.5, unit
+
+
+def welded_lips(seed: int) -> tuple[Mesh, np.ndarray]:
+    """A head without a mouth whose lips are one surface, as scans have them, and the edges of the line between them."""
+    head, template = head_model().identity(seed), prior_template()
+    part = np.array(head.part_names)[head.part_of_face]
+    rim = np.intersect1d(head.faces[part == "lips"], head.faces[part == "mouth"])
+    upper, lower = (rim[template.lip_side[rim] == sign] for sign in (1, -1))
+    gap = np.linalg.norm(head.vertices[lower][:, None] - head.vertices[upper], axis=2)
+    merged = np.arange(head.n_vertices)
+    merged[lower] = upper[gap.argmin(axis=1)]
+    vertices = head.vertices.copy()
+    np.add.at(vertices, merged[lower], head.vertices[lower] - head.vertices[merged[lower]])
+    vertices = (vertices + head.vertices) / 2
+    faces = merged[head.faces[np.isin(part, ("skin", "lips"))]]
+    faces = faces[(faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])]
+    used, faces = np.unique(faces, return_inverse=True)
+    edges = np.unique(np.sort(faces.reshape(-1, 3)[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0)
+    line = edges[np.isin(used[edges], upper).all(axis=1)]
+    return Mesh(vertices[used], faces.reshape(-1, 3)), line
+
+
+def test_welded_lips_part_along_one_line():
+    mesh, line = welded_lips(463)
+    line = line[(np.abs(mesh.vertices[line][..., 0]) < 14).all(axis=1)]  # the corners may be drawn down
+    assert len(line) > 12
+    vertices, faces = (np.asarray(x) for x in trimesh.remesh.subdivide(mesh.vertices, mesh.faces))
+    fine = Mesh(vertices, faces)
+    moved = carry_deltas(fit_head(fine), head_model().deltas(head_model().parameters(463)))
+    for unit in ("AU10", "AU26", "AU27"):
+        ends = moved[AU_INDEX[unit]][line]
+        assert np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1).max() < 4.0, unit
+    lower_lip = mesh.vertices[line].mean(axis=(0, 1)) + np.array([0.0, -8.0, 8.0])
+    nearest = np.linalg.norm(fine.vertices - lower_lip, axis=1).argmin()
+    assert np.linalg.norm(moved[AU_INDEX["AU27"]][nearest]) > 20.0
+
+
 def _solid(name: str) -> Mesh:
     rng = np.random.default_rng(9)
     create = trimesh.creation
