@@ -3,6 +3,7 @@
 from aublend.arkit import ARKIT_NAMES, ArkitCurves, arkit_from_au, au_from_arkit
 from aublend.curve_files import read_curves, write_curves
 from aublend.curves import AUCurves, joined, neutral_apex_neutral
+from aublend.emotion_pad import pad_curves, pad_weights
 from aublend.emotions import EMOTIONS, emotion_weights
 from aublend.head_model import HeadModel, head_model
 from aublend.predict import predict_rig
@@ -27,6 +28,8 @@ __all__ = [
     "joined",
     "load_target_pack",
     "neutral_apex_neutral",
+    "pad_curves",
+    "pad_weights",
     "predict_rig",
     "read_curves",
     "read_rig",

@@ -6,10 +6,19 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from aublend.makehuman import SKIN_AREAS, MakeHumanHead
+from aublend.seams import LIPS, margin_loops, seam_of_loop
 from mesh4d.mesh import Mesh
 
 BROW_KNIT_MM = 3.5
 """How far the corrugator draws each inner brow towards the middle at full intensity."""
+LIP_SKIN_MM, TUCK_MM = 0.6, 1.6
+"""Where the border of a sucked-in lip comes to lie: this far on its side of the meeting line, this far before it."""
+WALL_BACK_MM = 3.5
+"""How far the mouth's wall behind a sucked-in lip makes room for it."""
+SUCK_REACH_MM = {1: 12.0, -1: 20.0}
+"""How far the skin above the upper (1) and below the lower lip (-1) follows."""
+CORNER_FADE = 0.25
+"""Share of the mouth's width from a corner inwards over which lips begin to turn in."""
 IRIS_DEG, PUPIL_DEG = 24.0, 12.0
 """Angular radius of the vertex rings of MakeHuman's eyeball that bound iris and pupil."""
 PART_NAMES = ("skin", "lips", "mouth", "eyes", "iris", "pupil", "teeth", "tongue", "lashes")
@@ -93,9 +102,8 @@ def template_mesh(head: MakeHumanHead, vertices: Float[np.ndarray, "V 3"]) -> Me
 
 def anatomy_field(name: str, head: MakeHumanHead) -> Float[np.ndarray, "V 3"]:
     """A displacement field in mm of this module, by the name it has in action_units.toml."""
-    if name == "brow_knit":
-        return _brow_knit(head)
-    raise KeyError(name)
+    fields = {"brow_knit": _brow_knit, "lip_suck": _lip_suck}
+    return fields[name](head)
 
 
 def anatomy_mask(name: str, head: MakeHumanHead) -> Float[np.ndarray, " V"]:
@@ -115,6 +123,55 @@ def _brow_knit(head: MakeHumanHead) -> np.ndarray:
         bump = _bump(head, _strongest(head, target), radius_mm=13.0)
         field += bump[:, None] * np.array([-side * BROW_KNIT_MM, -0.5, 0.8])
     return field
+
+
+def _lip_suck(head: MakeHumanHead) -> np.ndarray:
+    """The red of both lips turned in over the teeth, its outer border drawn to the line where the lips meet.
+
+    Each lip's red keeps its order from border to mouth, squeezed behind the border; the skin above and below follows.
+    """
+    vertices = head.base_vertices
+    faces = {name: _skin_triangles(head, name) for name in SKIN_AREAS}
+    (rim,) = margin_loops(faces["mouth"], faces["lips"])
+    (border,) = margin_loops(faces["lips"], faces["face"])
+    seam = seam_of_loop(vertices, np.concatenate(list(faces.values())), rim, LIPS)
+    field = np.zeros_like(vertices)
+    for side in (1, -1):
+        edge, inner = (
+            loop[(seam.side[loop] == side) & (seam.across[loop] > 0.01) & (seam.across[loop] < 0.99)]
+            for loop in (border, rim)
+        )
+        own = np.flatnonzero(seam.side == side)
+        on_edge, on_rim = (_at_width(vertices, chain, vertices[own, 0]) for chain in (edge, inner))
+        to_edge = np.linalg.norm((vertices[own] - on_edge)[:, 1:], axis=1)
+        to_rim = np.linalg.norm((vertices[own] - on_rim)[:, 1:], axis=1)
+        meeting = on_rim + np.array([0.0, side * LIP_SKIN_MM, TUCK_MM])
+        red = np.isin(own, np.setdiff1d(faces["lips"], faces["face"])) | np.isin(own, edge)
+        share = to_edge / np.maximum(to_edge + to_rim, 1e-9)
+        tucked = meeting + share[:, None] * (on_rim - meeting) - vertices[own]
+        t = np.clip(1 - to_edge / SUCK_REACH_MM[side], 0, 1)
+        skin = (t * t * (3 - 2 * t))[:, None] * (meeting - on_edge)
+        outside = ~red & ~np.isin(own, faces["mouth"])
+        field[own[red]] = tucked[red]
+        field[own[outside]] = skin[outside]
+        inside = np.isin(own, np.setdiff1d(faces["mouth"], faces["lips"]))
+        t = np.clip(1 - to_rim / SUCK_REACH_MM[side], 0, 1)
+        field[own[inside], 2] = -WALL_BACK_MM * (t * t * (3 - 2 * t))[inside]
+    to_corner = np.minimum(seam.across, 1 - seam.across)
+    return field * np.clip(to_corner / CORNER_FADE, 0, 1)[:, None]
+
+
+def _at_width(vertices: np.ndarray, chain: np.ndarray, across: np.ndarray) -> np.ndarray:
+    """The point of a chain of vertices at each x."""
+    chain = chain[np.argsort(vertices[chain, 0])]
+    return np.stack([np.interp(across, vertices[chain, 0], vertices[chain, axis]) for axis in range(3)], axis=1)
+
+
+def _skin_triangles(head: MakeHumanHead, area: str) -> np.ndarray:
+    """The body's triangles in one skin area."""
+    body = head.group_of_quad == head.group_names.index("body")
+    quads = head.quads[body & (head.area_of_quad == SKIN_AREAS.index(area))]
+    return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
 
 def _nasolabial(head: MakeHumanHead) -> np.ndarray:

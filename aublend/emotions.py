@@ -20,6 +20,10 @@ class Emotion:
     valence: float
     arousal: float
     mirrored: bool
+    source: str
+    """Where the set of units comes from."""
+    rates: dict[str, float]
+    """Probability of optional units in sampled instances; one half for those that are not named."""
 
 
 def emotion(name: str) -> Emotion:
@@ -33,7 +37,14 @@ def emotion(name: str) -> Emotion:
         raise MeshError(f"unknown emotion {name!r}; expected one of {', '.join(EMOTIONS)}")
     row = table[name]
     return Emotion(
-        name, dict(row["units"]), dict(row["optional"]), row["valence"], row["arousal"], row.get("mirrored", False)
+        name,
+        units=dict(row["units"]),
+        optional=dict(row["optional"]),
+        valence=row["valence"],
+        arousal=row["arousal"],
+        mirrored=row.get("mirrored", False),
+        source=row["source"],
+        rates=dict(row.get("rates", {})),
     )
 
 
@@ -52,7 +63,7 @@ def sample_emotion_weights(name: str, intensity: float, rng: np.random.Generator
     kind = emotion(name)
     weights = {unit: weight * rng.uniform(0.75, 1.15) for unit, weight in kind.units.items()}
     for unit, weight in kind.optional.items():
-        if rng.random() < 0.5:
+        if rng.random() < kind.rates.get(unit, 0.5):
             weights[unit] = weight * rng.uniform(0.3, 1.0)
     if kind.mirrored and rng.random() < 0.5:
         weights = {swap_side(unit): weight for unit, weight in weights.items()}

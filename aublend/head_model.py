@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from aublend.anatomy import HeadParts, eye_centre, head_parts, template_mesh
+from aublend.combinations import COMBINATIONS, pair_deltas
 from aublend.halves import MidPlane
 from aublend.identity import Identity, average_identity, sample_identity, target_weights
 from aublend.makehuman import MakeHumanHead, load_makehuman_head
@@ -60,7 +61,7 @@ class HeadModel:
         return self.rig_from_deltas(self.neutral(identity), self.deltas(identity))
 
     def rig_from_deltas(self, neutral: Mesh, deltas: Float[np.ndarray, "A V 3"]) -> AURig:
-        """A rig on this topology from any displacements: halves and eyeballs are added."""
+        """A rig on this topology from any displacements: halves, eyeballs and pairs of units are added."""
         return AURig(
             neutral=neutral,
             deltas=deltas.astype(np.float32),
@@ -68,6 +69,8 @@ class HeadModel:
             mid_plane=MidPlane.of_face_frame(),
             rigid_parts=self.rigid_parts(neutral.vertices),
             unit_m=0.001,
+            pairs=tuple(pair.name for pair in COMBINATIONS),
+            pair_deltas=pair_deltas(self.shapes.at_rest(neutral.vertices), deltas).astype(np.float32),
         )
 
     def rigid_parts(self, vertices: Float[np.ndarray, "V 3"]) -> tuple[RigidPart, ...]:
@@ -93,9 +96,10 @@ def head_model() -> HeadModel:
 def _neutral_vertices(
     makehuman: MakeHumanHead, parts: HeadParts, shapes: TemplateShapes, identity: Identity
 ) -> Float[np.ndarray, "V 3"]:
-    """An identity's vertices, its mouth cavity kept inside, with the origin between the eyes."""
+    """An identity's vertices, its mouth closed and its cavity kept inside, with the origin between the eyes."""
     weights = target_weights(identity, makehuman.target_names).astype(np.float32)
     vertices = makehuman.base_vertices + (makehuman.targets.T @ weights).reshape(-1, 3).astype(np.float64)
     vertices = shapes.guard.push_inside(vertices)
+    vertices = shapes.fissures.mouth.closed(vertices)
     between = (eye_centre(vertices, parts.left_eye) + eye_centre(vertices, parts.right_eye)) / 2
     return vertices - between

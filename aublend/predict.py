@@ -1,5 +1,6 @@
 """predict_rig: any head's own AU rig, on its own vertices."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Literal, get_args
 
@@ -7,12 +8,14 @@ import numpy as np
 from jaxtyping import Float
 
 from aublend.anatomy import eye_centre
+from aublend.carried_fissures import fissures_of_fit, lashes_of_fit
+from aublend.combinations import COMBINATIONS, pair_deltas
 from aublend.halves import MidPlane
 from aublend.head_model import HeadModel, head_model
 from aublend.registration import HeadFit, carry_deltas, fit_head
 from aublend.rig import AURig
 from aublend.rigid_parts import RigidPart, eyeball
-from aublend.unit_shapes import identity_deltas, with_anatomy
+from aublend.unit_shapes import identity_deltas, with_anatomy, with_fissures
 from aublend.units import AU_NAMES
 from mesh4d.errors import MeshError
 from mesh4d.mesh import Mesh
@@ -38,15 +41,30 @@ def predict_rig(mesh: Mesh, method: Method = "net") -> AURig:
 
 
 def rig_of_fit(fit: HeadFit, method: Method = "net") -> AURig:
-    """The rig of a head that is already in correspondence; see `predict_rig`."""
-    return AURig(
-        neutral=fit.mesh,
-        deltas=carry_deltas(fit, predict_deltas(fit.template_vertices, method)).astype(np.float32),
+    """The rig of a head that is already in correspondence; see `predict_rig`.
+
+    Anatomy is imposed twice: on the embedded topology, and once more on the head's own vertices, whose lids and lips
+    lie a registration error away from it.
+    """
+    carried = carry_deltas(fit, predict_deltas(fit.template_vertices, method))
+    to_face = np.linalg.inv(fit.to_mesh.scale * fit.to_mesh.rotation.T)
+    rest = fissures_of_fit(fit)
+    deltas = carried @ to_face
+    if fit.registration is not None:
+        deltas = with_fissures(rest, deltas)
+        if lashes := lashes_of_fit(fit, rest):
+            deltas = lashes.riding(rest.vertices, deltas)
+    rig = AURig(
+        neutral=fit.mesh.with_vertices(rest.vertices),
+        deltas=deltas.astype(np.float32),
         au_names=AU_NAMES,
-        mid_plane=MidPlane.of_face_frame().moved(fit.to_mesh),
+        mid_plane=MidPlane.of_face_frame(),
         rigid_parts=_eyeballs(fit),
-        unit_m=0.001 / fit.to_mesh.scale,
+        unit_m=0.001,
+        pairs=tuple(pair.name for pair in COMBINATIONS),
+        pair_deltas=pair_deltas(rest, deltas).astype(np.float32),
     )
+    return dataclasses.replace(rig.moved(fit.to_mesh), neutral=fit.mesh)
 
 
 def predict_deltas(vertices: Float[np.ndarray, "V 3"], method: Method = "net") -> Float[np.ndarray, "A V 3"]:
@@ -86,11 +104,11 @@ def _mean(model: HeadModel, vertices: np.ndarray) -> np.ndarray:
 
 
 def _eyeballs(fit: HeadFit) -> tuple[RigidPart, ...]:
-    """The eyeballs that the mesh has, turning about the centres of the template's."""
+    """The eyeballs that the mesh has, turning about the centres of the template's, in the face frame."""
     parts = head_model().parts
     balls = []
     for side, own, template in (("left", fit.left_eye, parts.left_eye), ("right", fit.right_eye, parts.right_eye)):
         if len(own):
             ball = eyeball(f"{side} eye", side, own, eye_centre(fit.template_vertices, template))
-            balls.append(ball.moved(fit.to_mesh))
+            balls.append(ball)
     return tuple(balls)

@@ -8,11 +8,15 @@ from jaxtyping import Float, Int
 
 from aublend.anatomy import eye_centre
 from aublend.carrying import carried_deltas
+from aublend.halves import MidPlane
 from aublend.head_model import HeadModel, head_model
+from aublend.unit_shapes import identity_deltas
+from aublend.units import ACTION_UNITS
 from mesh4d.geometry.rigid import Similarity, similarity_align
 from mesh4d.geometry.topology import same_triangles
 from mesh4d.mesh import Mesh
 from mesh4d.registration import FaceTemplate, Registration, face_template, register
+from mesh4d.registration.openings import Opening, mouth_opening, separate_rings, shared_edges
 from mesh4d.registration.visibility import fit_sphere, outward_faces, vertex_components
 
 PRIOR_SEEDS = range(200)
@@ -28,6 +32,11 @@ IN_FRAME_MM, IN_FRAME_DEG = 1.0, 10.0
 """How far a head may be off the face frame and still be taken to be in it."""
 LIKENESS_MM = 20.0
 """A head on the embedded topology lies nearer than this to the average head (root mean square, best pose and size)."""
+LEAST_EXPRESSION_MM = 0.5
+STRONG_POSES = (("AU27",), ("AU45 L", "AU45 R"))
+"""What changes a face most; registration starts from each."""
+GAZE_UNITS = ("AU61", "AU62", "AU63", "AU64")
+WHOLE_UNITS = ("AU17", "AU18", "AU22", "AU23", "AU24", "AU25", "AU26", "AU27", "AU28", "AU29", "AU30L", "AU30R", "AU33")
 BALL_RADIUS_MM = (7.0, 19.0)
 
 
@@ -38,7 +47,9 @@ class HeadFit:
     mesh: Mesh
     """The head as it came."""
     template_vertices: Float[np.ndarray, "V 3"]
-    """The embedded topology in this head's shape, in the face frame, mm."""
+    """The embedded topology in this person's neutral shape, in the face frame, mm: without any expression found."""
+    shown_vertices: Float[np.ndarray, "V 3"]
+    """The embedded topology in the shape of the head as it came, in the face frame, mm."""
     to_mesh: Similarity
     """Face frame -> the mesh's own coordinates; its scale is the mesh's units per millimetre."""
     registration: Registration | None
@@ -46,6 +57,11 @@ class HeadFit:
     left_eye: Int[np.ndarray, " left"]
     """Vertices of the mesh's own left eyeball (the subject's); empty when it has none."""
     right_eye: Int[np.ndarray, " right"]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know before trusting a rig of this head, such as an open mouth; empty when there is nothing."""
+        return () if self.registration is None else self.registration.warnings
 
 
 def fit_head(mesh: Mesh) -> HeadFit:
@@ -62,17 +78,26 @@ def fit_head(mesh: Mesh) -> HeadFit:
     if is_embedded(mesh):
         to_mesh = _own_frame(model, mesh.vertices)
         vertices = to_mesh.inverse().apply(mesh.vertices)
-        return HeadFit(mesh, vertices, to_mesh, None, parts.left_eye, parts.right_eye)
+        return HeadFit(mesh, vertices, vertices, to_mesh, None, parts.left_eye, parts.right_eye)
     registration = register(prior_template(), mesh)
     to_mesh = _face_frame(model, registration.fitted.vertices, registration.pose.rotation)
-    vertices = to_mesh.inverse().apply(registration.fitted.vertices)
-    points = to_mesh.inverse().apply(mesh.vertices)
-    left, left_ball = _eyeball(mesh, points, vertices[parts.left_eye])
-    right, right_ball = _eyeball(mesh, points, vertices[parts.right_eye])
-    vertices[parts.left_eye] = _onto_ball(vertices[parts.left_eye], left_ball)
-    vertices[parts.right_eye] = _onto_ball(vertices[parts.right_eye], right_ball)
-    vertices = model.shapes.guard.push_inside(vertices)
-    return HeadFit(mesh, vertices, to_mesh, registration, left, right)
+    to_face = to_mesh.inverse()
+    points, shown, neutral = (
+        to_face.apply(v) for v in (mesh.vertices, registration.fitted.vertices, registration.neutral.vertices)
+    )
+    own = {}
+    for name, eye in (("left", parts.left_eye), ("right", parts.right_eye)):
+        own[name], ball = _eyeball(mesh, points, shown[eye])
+        shown[eye] = neutral[eye] = _onto_ball(shown[eye], ball)
+    return HeadFit(
+        mesh,
+        model.shapes.guard.push_inside(neutral),
+        model.shapes.guard.push_inside(shown),
+        to_mesh,
+        registration,
+        own["left"],
+        own["right"],
+    )
 
 
 def is_embedded(mesh: Mesh) -> bool:
@@ -105,7 +130,7 @@ def carry_deltas(fit: HeadFit, deltas: Float[np.ndarray, "A V 3"]) -> Float[np.n
         return deltas @ linear
     local = Mesh(fit.to_mesh.inverse().apply(fit.mesh.vertices), outward_faces(fit.mesh.vertices, fit.mesh.faces))
     eyes = np.concatenate([fit.left_eye, fit.right_eye])
-    return carried_deltas(head_model(), fit.registration, fit.template_vertices, local, eyes, deltas) @ linear
+    return carried_deltas(head_model(), fit.registration, fit.shown_vertices, local, eyes, deltas) @ linear
 
 
 @lru_cache(maxsize=1)
@@ -118,7 +143,41 @@ def prior_template() -> FaceTemplate:
     # Eigenvectors of the small Gram matrix: 200 x 200 instead of 14,760 x 14,760.
     vectors = np.linalg.eigh(centred @ centred.T).eigenvectors[:, ::-1][:, :PRIOR_SIZE]
     basis = (vectors.T @ centred) / np.sqrt(len(heads) - 1)
-    return face_template(model.topology.with_vertices(mean.reshape(-1, 3)), basis.reshape(PRIOR_SIZE, -1, 3))
+    average = model.topology.with_vertices(mean.reshape(-1, 3))
+    return face_template(
+        average,
+        basis.reshape(PRIOR_SIZE, -1, 3),
+        expression_modes(model, average.vertices),
+        (*mouth_opening(average), *_eye_openings(model)),
+        STRONG_POSES,
+    )
+
+
+def expression_modes(model: HeadModel, vertices: Float[np.ndarray, "V 3"]) -> dict[str, Float[np.ndarray, "V 3"]]:
+    """What the skin of a head may show: the units that move its face, each half on its own ("AU12 L", "AU12 R").
+
+    Units that move as one (the jaw, AU25 and more, lips that pucker) come whole.
+    """
+    deltas = identity_deltas(model.shapes, model.parts, vertices, np.full(3, 1 / 3))
+    left = MidPlane.of_face_frame().left_weight(vertices)[:, None]
+    modes = {}
+    for unit, delta in zip(ACTION_UNITS, deltas, strict=True):
+        if unit.name in GAZE_UNITS or np.abs(delta[model.parts.skin]).max() < LEAST_EXPRESSION_MM:
+            continue
+        if unit.name in WHOLE_UNITS:
+            modes[unit.name] = delta
+        else:
+            modes |= {f"{unit.name} L": delta * left, f"{unit.name} R": delta * (1 - left)}
+    return modes
+
+
+def _eye_openings(model: HeadModel) -> tuple[Opening, ...]:
+    """The lid margins: where the sockets' insides meet the face."""
+    faces = model.topology.faces
+    inside = np.isin(faces, model.parts.socket).any(axis=1)
+    skin = np.isin(faces, model.parts.skin).all(axis=1)
+    rim = shared_edges(faces[skin & inside], faces[skin & ~inside])
+    return tuple(Opening("eye", ring) for ring in separate_rings(rim))
 
 
 def _own_frame(model: HeadModel, vertices: Float[np.ndarray, "V 3"]) -> Similarity:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from aublend.curves import AUCurves, half_weights
 from aublend.halves import MidPlane
 from aublend.rigid_parts import RigidPart
-from aublend.units import ACTION_UNITS, AU_NAMES
+from aublend.units import ACTION_UNITS, AU_INDEX, AU_NAMES
 from mesh4d.errors import MeshError, TopologyError
 from mesh4d.geometry.rigid import Similarity
 from mesh4d.mesh import Mesh
@@ -19,7 +19,10 @@ from mesh4d.sequence import MeshSequence
 
 @dataclass(frozen=True)
 class AURig:
-    """V = N + m_L * (w_L . D) + m_R * (w_R . D), with m_L + m_R = 1; rigid parts are turned instead.
+    """V = N + m_L * (w_L . D + p(w_L) . C) + m_R * (w_R . D + p(w_R) . C), with m_L + m_R = 1.
+
+    p(w) are the products of the weights of pairs of units, C what the sum of the two lacks; rigid parts are turned
+    instead.
 
     Convention: sides are the subject's own; weights are 0 to 1, and beyond 1 for exaggeration.
     """
@@ -33,6 +36,10 @@ class AURig:
     rigid_parts: tuple[RigidPart, ...] = ()
     unit_m: float = 0.001
     """Metres per coordinate unit."""
+    pairs: tuple[str, ...] = ()
+    """Pairs of units that do not simply add, e.g. "AU6+AU45"."""
+    pair_deltas: Float[np.ndarray, "P V 3"] | None = None
+    """What the sum of each pair's shapes lacks at weight 1 of both; None without pairs."""
 
     def __post_init__(self) -> None:
         if self.au_names != AU_NAMES:
@@ -41,8 +48,22 @@ class AURig:
             raise TopologyError(
                 f"deltas need shape {(len(self.au_names), *self.neutral.vertices.shape)}, found {self.deltas.shape}"
             )
-        if not np.isfinite(self.deltas).all():
+        if self.correctives.shape != (len(self.pairs), *self.neutral.vertices.shape):
+            raise TopologyError(f"{len(self.pairs)} pairs need as many shapes, found {self.correctives.shape}")
+        if not (np.isfinite(self.deltas).all() and np.isfinite(self.correctives).all()):
             raise MeshError("deltas must be finite")
+        if unknown := [pair for pair in self.pairs if not _is_pair(pair)]:
+            raise MeshError(f"expected pairs like AU6+AU45, found {unknown[0]!r}")
+
+    @property
+    def correctives(self) -> Float[np.ndarray, "P V 3"]:
+        """The pairs' shapes, as many as there are pairs."""
+        return np.zeros((0, *self.neutral.vertices.shape), np.float32) if self.pair_deltas is None else self.pair_deltas
+
+    @cached_property
+    def pair_units(self) -> Int[np.ndarray, "P 2"]:
+        """The two units of each pair."""
+        return np.array([[AU_INDEX[unit] for unit in pair.split("+")] for pair in self.pairs], int).reshape(-1, 2)
 
     @cached_property
     def left_weight(self) -> Float[np.ndarray, " V"]:
@@ -95,6 +116,10 @@ class AURig:
             mid_plane=self.mid_plane.moved(frame),
             rigid_parts=tuple(part.moved(frame) for part in self.rigid_parts),
             unit_m=self.unit_m / frame.scale,
+            pairs=self.pairs,
+            pair_deltas=None
+            if self.pair_deltas is None
+            else self.pair_deltas @ (frame.scale * turn).astype(self.pair_deltas.dtype),
         )
 
     def regions(self) -> dict[str, Float[np.ndarray, " V"]]:
@@ -108,9 +133,19 @@ class AURig:
         }
 
     def _blend(self, weights: Float[np.ndarray, " A"]) -> Float[np.ndarray, "V 3"]:
-        """w . D over the active units only."""
-        active = np.flatnonzero(weights)
-        if len(active) == 0:
-            return np.zeros_like(self.neutral.vertices)
-        flat = self.deltas.reshape(len(self.deltas), -1)
-        return (weights[active].astype(flat.dtype) @ flat[active]).reshape(-1, 3).astype(np.float64)
+        """w . D + p(w) . C over the active units and pairs only."""
+        total = _weighted_sum(weights, self.deltas)
+        if len(self.pairs):
+            total = total + _weighted_sum(weights[self.pair_units].prod(axis=1), self.correctives)
+        return total
+
+
+def _weighted_sum(weights: Float[np.ndarray, " S"], shapes: Float[np.ndarray, "S V 3"]) -> Float[np.ndarray, "V 3"]:
+    active = np.flatnonzero(weights)
+    flat = shapes.reshape(len(shapes), -1)
+    return (weights[active].astype(flat.dtype) @ flat[active]).reshape(-1, 3).astype(np.float64)
+
+
+def _is_pair(name: str) -> bool:
+    units = name.split("+")
+    return len(units) == 2 and all(unit in AU_INDEX for unit in units)

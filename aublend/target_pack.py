@@ -182,7 +182,7 @@ def _with_followers(delta: Float[np.ndarray, "V 3"], unit: int, model: HeadModel
     shapes, parts = model.shapes, model.parts
     delta[np.linalg.norm(delta, axis=1) < SNAP_MM] = 0.0
     if not delta[parts.lashes].any():
-        delta[parts.lashes] = np.einsum("mk,mkc->mc", shapes.lash_weight, delta[shapes.lash_anchor])
+        delta[parts.lashes] = shapes.lashes.carried(shapes.rest, shapes.rest + delta) - shapes.rest[parts.lashes]
     jaw = np.concatenate([parts.lower_teeth, parts.tongue])
     if not delta[jaw].any():
         delta[jaw] = shapes.deltas[:, unit, jaw].mean(axis=0)

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.spatial import KDTree
 from scipy.spatial.transform import Rotation
 
 from aublend.anatomy import HeadParts, anatomy_field, anatomy_mask, eye_centre
-from aublend.eyelids import LidGuard, lid_guard
-from aublend.makehuman import GROUPS, MakeHumanHead
+from aublend.eyelids import Eyeball
+from aublend.fissures import Fissures, NeutralFissures, fissures_of_template, gaze_turn
+from aublend.lashes import LashRide, lash_ride
+from aublend.makehuman import GROUPS, SKIN_AREAS, MakeHumanHead
 from aublend.mouth_cavity import CavityGuard, cavity_guard
 from aublend.rigid_parts import EYE_NOD_DEG, EYE_TURN_DEG
 from aublend.units import ACTION_UNITS, AU_INDEX, N_UNITS
@@ -34,10 +35,14 @@ class TemplateShapes:
     transfer: DeformationTransfer
     """What a unit leaves alone on the template, in every group, it leaves alone on everybody."""
     guard: CavityGuard
-    lids: tuple[LidGuard, ...]
-    lash_anchor: Int[np.ndarray, "lashes 4"]
-    """Skin vertices each lash vertex rides on."""
-    lash_weight: Float[np.ndarray, "lashes 4"]
+    fissures: Fissures
+    lashes: LashRide
+    eyes: tuple[Int[np.ndarray, " left"], Int[np.ndarray, " right"]]
+
+    def at_rest(self, neutral: Float[np.ndarray, "V 3"]) -> NeutralFissures:
+        """Mouth and eyes of a neutral head on this topology."""
+        left, right = (Eyeball(eye_centre(neutral, eye), neutral[eye]) for eye in self.eyes)
+        return NeutralFissures(self.fissures, neutral, (left, right))
 
 
 def build_template_shapes(head: MakeHumanHead, parts: HeadParts, topology: Mesh) -> TemplateShapes:
@@ -46,23 +51,26 @@ def build_template_shapes(head: MakeHumanHead, parts: HeadParts, topology: Mesh)
     part_of_face = np.zeros(len(faces), int) if topology.part_of_face is None else topology.part_of_face
     outer = np.isin(part_of_face, [topology.part_names.index(name) for name in ("skin", "lips")])
     deltas = np.stack([_group_deltas(head, parts, group) for group in GROUPS])
-    skin = np.zeros(len(head.base_vertices), bool)
+    rest = head.base_vertices
+    skin = np.zeros(len(rest), bool)
     skin[parts.skin] = True
-    distance, neighbour = KDTree(head.base_vertices[parts.skin]).query(head.base_vertices[parts.lashes], k=4)
-    weight = 1 / np.maximum(distance, 1e-3)
-    skin_faces = faces[skin[faces].all(axis=1)]
+    on_skin = skin[faces].all(axis=1)
+    area_of_face = np.repeat(head.area_of_quad, 2)
+    areas = {name: faces[on_skin & (area_of_face == row)] for row, name in enumerate(SKIN_AREAS)}
+    eyes = (parts.left_eye, parts.right_eye)
+    eyeballs = [Eyeball(eye_centre(rest, eye), rest[eye]) for eye in eyes]
+    fissures = fissures_of_template(rest, areas, eyeballs, np.setdiff1d(parts.skin, parts.socket))
+    at_rest = NeutralFissures(fissures, rest, (eyeballs[0], eyeballs[1]))
+    deltas = np.stack([with_fissures(at_rest, of_group) for of_group in deltas])
     return TemplateShapes(
-        rest=head.base_vertices,
-        faces=skin_faces,
+        rest=rest,
+        faces=faces[on_skin],
         deltas=deltas,
-        transfer=DeformationTransfer(head.base_vertices, skin_faces, (deltas == 0.0).all(axis=(0, 3))),
-        guard=cavity_guard(head.base_vertices, parts.cavity, faces[outer]),
-        lids=tuple(
-            lid_guard(head.base_vertices, eye, np.setdiff1d(parts.skin, parts.socket))
-            for eye in (parts.left_eye, parts.right_eye)
-        ),
-        lash_anchor=parts.skin[neighbour],
-        lash_weight=weight / weight.sum(axis=1, keepdims=True),
+        transfer=DeformationTransfer(rest, faces[on_skin], (deltas == 0.0).all(axis=(0, 3))),
+        guard=cavity_guard(rest, parts.cavity, faces[outer]),
+        fissures=fissures,
+        lashes=lash_ride(rest, parts.lashes, fissures.lids),
+        eyes=eyes,
     )
 
 
@@ -75,7 +83,7 @@ def identity_deltas(
     """The 32 AU shapes of one identity, in mm.
 
     Skin: deformation transfer of the groups' blended shapes. Lower teeth and tongue: the template's jaw motion,
-    scaled to this jaw. Eyeballs: rotations about this head's eye centres. Lashes: carried by the lids.
+    scaled to this jaw. Eyeballs: rotations about this head's eye centres.
 
     Args:
         neutral: the identity's vertices on the embedded topology, in its own frame.
@@ -89,9 +97,6 @@ def identity_deltas(
     fit = similarity_align(shapes.rest[jaw], neutral[jaw])
     deltas[:, jaw] = source[:, jaw] @ (fit.scale * fit.rotation).T
     deltas[:, parts.upper_teeth] = 0.0
-    riding = np.einsum("mk,amkc->amc", shapes.lash_weight, source[:, shapes.lash_anchor])
-    carried = np.einsum("mk,amkc->amc", shapes.lash_weight, deltas[:, shapes.lash_anchor])
-    deltas[:, parts.lashes] = source[:, parts.lashes] - riding + carried
     for eye in (parts.left_eye, parts.right_eye):
         deltas[:, eye] = eyeball_deltas(neutral[eye], eye_centre(neutral, eye))
     return deltas
@@ -100,14 +105,23 @@ def identity_deltas(
 def with_anatomy(
     shapes: TemplateShapes, neutral: Float[np.ndarray, "V 3"], deltas: Float[np.ndarray, "A V 3"]
 ) -> Float[np.ndarray, "A V 3"]:
-    """The nearest displacements that keep the mouth's walls under the skin and the lids outside the eyeballs."""
-    kept = np.empty_like(deltas)
-    for row, delta in enumerate(deltas):
-        moved = shapes.guard.push_inside(neutral + delta)
-        for lids in shapes.lids:
-            moved = lids.push_outside(moved, neutral)
-        kept[row] = moved - neutral
-    return kept
+    """The nearest displacements that anatomy allows.
+
+    The mouth's walls stay under the skin, lids outside the eyeballs; lids and lips meet, or stay, as each unit's
+    definition says; lashes ride on their lids.
+    """
+    inside = np.stack([shapes.guard.push_inside(neutral + delta) - neutral for delta in deltas])
+    return shapes.lashes.riding(neutral, with_fissures(shapes.at_rest(neutral), inside))
+
+
+def with_fissures(rest: NeutralFissures, deltas: Float[np.ndarray, "A V 3"]) -> Float[np.ndarray, "A V 3"]:
+    """The nearest displacements of the 32 units that treat mouth and eyes as FACS describes them, on any topology."""
+    return np.stack(
+        [
+            rest.under(delta, unit.lips, unit.lids, gaze_turn(unit.name))
+            for unit, delta in zip(ACTION_UNITS, deltas, strict=True)
+        ]
+    )
 
 
 def eyeball_deltas(rest: Float[np.ndarray, "M 3"], centre: Float[np.ndarray, "3"]) -> Float[np.ndarray, "A M 3"]:

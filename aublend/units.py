@@ -8,6 +8,10 @@ from mesh4d.errors import MeshError
 from mesh4d.specs import load_toml
 
 Side = Literal["both", "left", "right"]
+LipsGoal = Literal["sealed", "as neutral", "free"]
+"""Whether the lips meet at full intensity, keep the gap they have at rest, or go where the unit takes them."""
+LidsGoal = Literal["closed", "free"]
+"""Whether the lids meet at full intensity."""
 
 INTENSITY_LETTERS = {"A": 0.2, "B": 0.4, "C": 0.6, "D": 0.8, "E": 1.0}
 """FACS intensity letters on our 0..1 scale; evenly spaced by convention, though FACS's intervals are not."""
@@ -24,6 +28,8 @@ class ActionUnit:
     region: str
     description: str
     shape: dict[str, float]
+    lips: LipsGoal = "as neutral"
+    lids: LidsGoal = "free"
 
 
 ACTION_UNITS: tuple[ActionUnit, ...] = tuple(ActionUnit(**row) for row in load_toml("action_units")["unit"])

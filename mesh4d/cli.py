@@ -8,8 +8,9 @@ import numpy as np
 import tyro
 from tyro.conf import CascadeSubcommandArgs, OmitSubcommandPrefixes, Positional, arg, subcommand
 
-from mesh4d.command import run_command
+from mesh4d.command import reader_may_leave, run_command
 from mesh4d.datasets.commands import DatasetGroup
+from mesh4d.render.commands import Render
 
 
 @dataclass(frozen=True)
@@ -53,26 +54,6 @@ class Convert:
 
 
 @dataclass(frozen=True)
-class Render:
-    """Render a mesh in the face frame (+z out of the face) from a rig of cameras into a contact sheet."""
-
-    mesh: Positional[Path]
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("views.png")
-    rig: str = "fer7"
-    """A camera rig of data_specs/views.toml."""
-    size: int = 224
-    """Pixels per side."""
-
-    def run(self) -> dict[str, object]:
-        from mesh4d.io import read_mesh
-        from mesh4d.render import contact_sheet, render_views
-
-        views = render_views(read_mesh(self.mesh), rig=self.rig, size=self.size)
-        contact_sheet(views, self.output)
-        return {"picture": str(self.output), "views": list(views.rig.view_names)}
-
-
-@dataclass(frozen=True)
 class Register:
     """Bring a template mesh into a target's shape and write it in the target's coordinates."""
 
@@ -109,5 +90,6 @@ class Arguments:
 
 def main() -> None:
     """Entry point of the console command."""
-    arguments = tyro.cli(Arguments, prog="mesh4d", config=(CascadeSubcommandArgs,))
+    with reader_may_leave():
+        arguments = tyro.cli(Arguments, prog="mesh4d", config=(CascadeSubcommandArgs,))
     run_command(arguments.command.run, as_json=arguments.json)

@@ -1,7 +1,11 @@
 """Normals of triangles and of vertices, over one mesh or all frames of a sequence."""
 
+from typing import no_type_check
+
 import numpy as np
 from jaxtyping import Float, Int
+
+from mesh4d.compiled import compiled
 
 
 def face_vectors(vertices: Float[np.ndarray, "*T V 3"], faces: Int[np.ndarray, "F 3"]) -> Float[np.ndarray, "*T F 3"]:
@@ -35,19 +39,28 @@ def vertex_normals(vertices: Float[np.ndarray, "*T V 3"], faces: Int[np.ndarray,
 
     A vertex that no triangle uses, or whose triangles cancel, gets a zero normal.
     """
-    vectors = face_vectors(vertices, faces)
-    frames = vectors.reshape(-1, len(faces), 3)
-    count = vertices.shape[-2]
-    columns = [np.ascontiguousarray(column) for column in faces.T]
-    sums = np.empty((len(frames), count, 3))
-    for frame, summed in zip(frames, sums, strict=True):
-        for axis in range(3):
-            component = np.ascontiguousarray(frame[:, axis])
-            summed[:, axis] = sum(np.bincount(column, component, minlength=count) for column in columns)
-    return unit(sums.reshape(vertices.shape))
+    frames = np.ascontiguousarray(vertices, np.float64).reshape(-1, *vertices.shape[-2:])
+    return unit(_summed_normals(frames, np.ascontiguousarray(faces)).reshape(vertices.shape))
 
 
 def unit(vectors: Float[np.ndarray, "*N 3"]) -> Float[np.ndarray, "*N 3"]:
     """The vectors scaled to length 1; zero vectors stay zero."""
     length = np.sqrt(np.einsum("...i,...i->...", vectors, vectors))[..., None]
     return vectors / np.where(length > 0, length, 1.0)
+
+
+@compiled()
+@no_type_check
+def _summed_normals(frames, faces):
+    sums = np.zeros(frames.shape)
+    for t in range(frames.shape[0]):
+        for f in range(faces.shape[0]):
+            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+            ux, uy, uz = frames[t, j, 0] - frames[t, i, 0], frames[t, j, 1] - frames[t, i, 1], frames[t, j, 2] - frames[t, i, 2]
+            vx, vy, vz = frames[t, k, 0] - frames[t, i, 0], frames[t, k, 1] - frames[t, i, 1], frames[t, k, 2] - frames[t, i, 2]
+            x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+            for v in (i, j, k):
+                sums[t, v, 0] += x
+                sums[t, v, 1] += y
+                sums[t, v, 2] += z
+    return sums

@@ -3,8 +3,8 @@
 from mesh4d.io.atomic import atomic_write
 from mesh4d.io.bnt import RangeImage, read_range_image, write_range_image
 from mesh4d.io.frame_folder import FrameFolder, write_frames
-from mesh4d.io.gltf import read_morph_mesh, write_morph_mesh
 from mesh4d.io.landmark_files import IndexedLandmarks, PictureLandmarks, read_landmarks
+from mesh4d.io.morph_files import read_morph_mesh, write_morph_mesh
 from mesh4d.io.morph_mesh import MorphMesh
 from mesh4d.io.registry import read_mesh, read_sequence, write_mesh, write_sequence
 from mesh4d.io.wrl_write import write_wrl

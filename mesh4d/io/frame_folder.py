@@ -5,6 +5,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from os import PathLike
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mesh4d.errors import MeshFormatError, TopologyError
+from mesh4d.io.atomic import atomic_folder
 from mesh4d.io.registry import FORMATS, format_suffix, read_mesh, write_mesh
 from mesh4d.io.sources import bare_name
 from mesh4d.mesh import Mesh
@@ -155,7 +157,9 @@ def _numbered_meshes(
 def write_frames(
     frames: Iterable[Mesh], folder: str | PathLike[str], *, suffix: str = ".obj", digits: int = 3, first: int = 0
 ) -> FrameFolder:
-    """Write one file per frame, numbered with leading zeros; the folder is made when it is not there.
+    """Write one file per frame, numbered with leading zeros.
+
+    A folder that is not there appears with all its frames or not at all; in one that is there, each file does.
 
     Args:
         frames: meshes, or a MeshSequence.
@@ -165,7 +169,8 @@ def write_frames(
         first: number of the first frame.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, mesh in enumerate(frames, first):
-        write_mesh(mesh, folder / f"{number:0{digits}d}{suffix}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with nullcontext(folder) if folder.exists() else atomic_folder(folder) as place:
+        for number, mesh in enumerate(frames, first):
+            write_mesh(mesh, place / f"{number:0{digits}d}{suffix}")
     return FrameFolder.open(folder, suffix=suffix)

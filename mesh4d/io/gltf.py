@@ -3,8 +3,8 @@
 Written files keep the vertex order: every part is a primitive with its own material over one shared set of
 vertices. Numbers are stored as they are (float32) and the node's scale says how many metres a unit is, so other
 programs show a head in its true size and we read our own numbers back. glTF has triangles only, grouped by
-material, and one texture coordinate per vertex: polygons are lost, faces are sorted by part, and texture
-coordinates with seams are left out (.obj and .npz keep all of that).
+material, and one texture coordinate per vertex: faces are sorted by part, and vertices on a seam are written several
+times, with marks by which we read back the vertices and polygons that were written (`mesh4d.io.gltf_split`).
 """
 
 from os import PathLike
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mesh4d.errors import MeshError, MeshFormatError
+from mesh4d.io.baking import assumed_unit_m, baked_sequence
 from mesh4d.io.glb import read_document
 from mesh4d.io.gltf_material import RGBA
 from mesh4d.io.gltf_scene import read_scene
@@ -33,8 +34,6 @@ __all__ = [
 ]
 
 MAX_SEQUENCE_FRAMES = 64
-MAX_BAKED_BYTES = 4 << 30
-DEFAULT_FPS = 30.0
 
 
 def read_morph_mesh(path: str | PathLike[str]) -> MorphMesh:
@@ -88,29 +87,7 @@ def read_gltf_sequence(path: str | PathLike[str]) -> MeshSequence:
     Raises:
         MeshFormatError: no weights animation, or one whose frames do not fit into 4 GiB.
     """
-    morph = read_morph_mesh(path)
-    if morph.weights is None or morph.times_s is None:
-        raise MeshFormatError(path, "animations", "an animation of morph weights", "none (read_mesh reads it)")
-    steps = np.diff(morph.times_s)
-    times, weights, fps = morph.times_s, morph.weights, DEFAULT_FPS
-    if len(steps) and np.abs(steps - steps.mean()).max() < 0.01 * steps.mean():
-        fps = round(1.0 / float(steps.mean()), 3) or 1.0 / float(steps.mean())  # float32 times leave 29.99998
-    elif len(steps):
-        duration = float(times[-1] - times[0])
-        _fits(path, duration * DEFAULT_FPS, morph)
-        times = times[0] + np.arange(int(duration * DEFAULT_FPS) + 1) / DEFAULT_FPS
-        weights = np.stack([np.interp(times, morph.times_s, column) for column in weights.T], axis=1)
-    _fits(path, float(len(times)), morph)
-    offsets = weights @ morph.deltas.astype(np.float64).reshape(len(morph.deltas), -1)
-    frames = offsets.reshape(-1, *morph.mesh.vertices.shape)
-    frames += morph.mesh.vertices
-    return MeshSequence(morph.mesh, frames, fps)
-
-
-def _fits(path: str | PathLike[str], frames: float, morph: MorphMesh) -> None:
-    if frames * morph.mesh.vertices.nbytes > MAX_BAKED_BYTES:
-        expected = f"frames of at most {MAX_BAKED_BYTES >> 30} GiB (read_morph_mesh reads it unbaked)"
-        raise MeshFormatError(path, "animations", expected, f"{frames:.0f} frames")
+    return baked_sequence(read_morph_mesh(path), path)
 
 
 def write_gltf_sequence(sequence: MeshSequence, path: str | PathLike[str]) -> None:
@@ -130,9 +107,3 @@ def write_gltf_sequence(sequence: MeshSequence, path: str | PathLike[str]) -> No
     times = np.arange(count) / sequence.fps
     unit_m = assumed_unit_m(sequence.topology)
     write_morph_mesh(MorphMesh(sequence.topology, names, deltas, np.eye(count), times, unit_m=unit_m), path)
-
-
-def assumed_unit_m(mesh: Mesh) -> float:
-    """Metres per unit of a mesh that does not say: millimetres, as all heads made here; metres below a size of 10."""
-    size = float(np.ptp(mesh.vertices, axis=0).max()) if mesh.n_vertices else 0.0
-    return 1.0 if size < 10.0 else 0.001

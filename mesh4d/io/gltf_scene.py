@@ -1,14 +1,16 @@
 """Reads the mesh nodes of a glTF scene into one MorphMesh; vertices of one POSITION accessor stay in its order."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from mesh4d.errors import MeshError, MeshFormatError
 from mesh4d.io.glb import Document
 from mesh4d.io.gltf_material import base_color_texture
+from mesh4d.io.gltf_split import POLYGON_STARTS, SOURCE_VERTEX, first_rows, unpacked_starts
 from mesh4d.io.json_items import Item
 from mesh4d.io.morph_mesh import MorphMesh
 from mesh4d.io.surface import checked_mesh
@@ -38,6 +40,8 @@ class Block:
     names: tuple[str, ...]
     deltas: list[Float[np.ndarray, "n 3"] | None]
     colors: Float[np.ndarray, "n C"] | None = None
+    source: Float[np.ndarray, " n"] | None = None
+    """The vertex that each row is a copy of, where the file says so."""
     uv_starts: dict[int, int] = field(default_factory=dict)
     """TEXCOORD_0 accessor -> where its rows start among all texture coordinates."""
 
@@ -54,6 +58,8 @@ class Surface:
     uv_faces: list[Int[np.ndarray, "f 3"] | None] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     """Part of each primitive; empty for a primitive without a name."""
+    starts: list[Bool[np.ndarray, " f"] | None] = field(default_factory=list)
+    """Which triangles of each primitive begin a polygon, where the file says so."""
 
 
 def read_scene(document: Document) -> MorphMesh:
@@ -77,12 +83,13 @@ def read_scene(document: Document) -> MorphMesh:
         raise MeshFormatError(document.source, "JSON.meshes", "triangles", "none")
     names = tuple(dict.fromkeys(name for block in surface.blocks.values() for name in block.names))
     deltas = _deltas(document, surface, names)
+    mesh, deltas = _without_copies(_mesh(document, surface, placements), deltas, list(surface.blocks.values()))
     times, weights = _animation(document, placements, names)
     extras = placements[0].mesh.fields.get("extras")
     extras = {key: value for key, value in extras.items() if key != "targetNames"} if isinstance(extras, dict) else {}
     try:
         return MorphMesh(
-            _mesh(document, surface, placements),
+            mesh,
             names,
             deltas,
             weights,
@@ -181,6 +188,8 @@ def _add_primitive(document: Document, surface: Surface, placement: Placement, p
         faces = faces[:, ::-1]  # a mirroring transform turns the winding around
     surface.faces.append(faces + block.start)
     surface.labels.append(label)
+    extras = primitive.fields.get("extras")
+    surface.starts.append(unpacked_starts(extras.get(POLYGON_STARTS) if isinstance(extras, dict) else None, faces))
     uv_start = _uv_start(document, surface, block, attributes)
     surface.uv_faces.append(None if uv_start is None else faces + uv_start)
 
@@ -221,6 +230,8 @@ def _block(document: Document, surface: Surface, placement: Placement, primitive
     block = surface.blocks[key]
     if block.colors is None and attributes.has("COLOR_0"):
         block.colors = _rows(document, attributes, "COLOR_0", None, len(block.positions))
+    if block.source is None and attributes.has(SOURCE_VERTEX):
+        block.source = _rows(document, attributes, SOURCE_VERTEX, 1, len(block.positions))[:, 0]
     return block
 
 
@@ -285,6 +296,7 @@ def _mesh(document: Document, surface: Surface, placements: list[Placement]) -> 
         document.source,
         np.concatenate([block.positions for block in surface.blocks.values()]),
         faces,
+        polygon_of_face=_polygons(surface),
         uv=uv,
         uv_faces=uv_faces,
         texture=texture,
@@ -292,6 +304,28 @@ def _mesh(document: Document, surface: Surface, placements: list[Placement]) -> 
         part_of_face=part_of_face,
         part_names=names,
     )
+
+
+def _without_copies(
+    mesh: Mesh, deltas: Float[np.ndarray, "A n 3"], blocks: list[Block]
+) -> tuple[Mesh, Float[np.ndarray, "A V 3"]]:
+    """The vertices that were written, without the copies that seams made of them."""
+    source = blocks[0].source if len(blocks) == 1 else None
+    restored = None if source is None else first_rows(source, mesh.vertices, deltas)
+    if restored is None:
+        return mesh, deltas
+    vertex, first = restored
+    colors = None if mesh.colors is None else mesh.colors[first]
+    changes = {"vertices": mesh.vertices[first], "faces": vertex[mesh.faces], "colors": colors}
+    return dataclasses.replace(mesh, **changes), deltas[:, first]
+
+
+def _polygons(surface: Surface) -> Int[np.ndarray, " F"] | None:
+    """The polygon of each triangle; a primitive that says nothing has triangles."""
+    if all(starts is None for starts in surface.starts):
+        return None
+    pairs = zip(surface.starts, surface.faces, strict=True)
+    return np.cumsum(np.concatenate([np.ones(len(faces), bool) if s is None else s for s, faces in pairs])) - 1
 
 
 def _colors(surface: Surface) -> Float[np.ndarray, "V C"] | None:

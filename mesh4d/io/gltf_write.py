@@ -12,8 +12,9 @@ from mesh4d.geometry.normals import vertex_normals
 from mesh4d.io.glb import pack_glb
 from mesh4d.io.gltf_material import RGBA, material
 from mesh4d.io.gltf_scene import GENERATOR
+from mesh4d.io.gltf_split import POLYGON_STARTS, SOURCE_VERTEX, packed_starts, split_at_seams
 from mesh4d.io.morph_mesh import MorphMesh
-from mesh4d.io.surface import uv_of_vertices
+from mesh4d.io.surface import first_of_polygon
 from mesh4d.io.textures import encode_png
 from mesh4d.mesh import Mesh
 
@@ -138,28 +139,37 @@ def _attributes_of(root: Json) -> Json:
 
 
 def _mesh(morph: MorphMesh, buffer: Buffer) -> Json:
-    """All primitives share one set of vertices and targets, so the vertex order of the mesh is that of the file."""
+    """All primitives share one set of rows and targets: the vertices in their order, then copies at seams."""
     mesh = morph.mesh
-    attributes: Json = {"POSITION": buffer.accessor(_float32(mesh.vertices, "vertices"), VERTEX_DATA, bounds=True)}
+    rows = split_at_seams(mesh)
+    positions = _float32(mesh.vertices, "vertices")[rows.source]
+    attributes: Json = {"POSITION": buffer.accessor(positions, VERTEX_DATA, bounds=True)}
     normals = vertex_normals(np.asarray(mesh.vertices, np.float64), mesh.faces)
     normals[~normals.any(axis=1)] = (0.0, 0.0, 1.0)  # glTF wants unit vectors also where no triangle is
-    attributes["NORMAL"] = buffer.accessor(_float32(normals, "normals"), VERTEX_DATA)
-    uv = uv_of_vertices(mesh)
-    if uv is not None:
-        flipped = np.stack([uv[:, 0], 1.0 - uv[:, 1]], axis=1)  # glTF counts v from the top of the picture
+    attributes["NORMAL"] = buffer.accessor(_float32(normals, "normals")[rows.source], VERTEX_DATA)
+    if rows.uv is not None:
+        flipped = np.stack([rows.uv[:, 0], 1.0 - rows.uv[:, 1]], axis=1)  # glTF counts v from the picture's top
         attributes["TEXCOORD_0"] = buffer.accessor(_float32(flipped, "uv"), VERTEX_DATA)
     if mesh.colors is not None and mesh.colors.shape[1] in (3, 4):
         shown = np.clip(mesh.colors, 0.0, 1.0)
-        attributes["COLOR_0"] = buffer.accessor(_float32(shown, "colors"), VERTEX_DATA)
+        attributes["COLOR_0"] = buffer.accessor(_float32(shown, "colors")[rows.source], VERTEX_DATA)
+    if len(rows.source) > mesh.n_vertices:
+        attributes[SOURCE_VERTEX] = buffer.accessor(rows.source[:, None].astype("<f4"), VERTEX_DATA)
     still = STILL_M / morph.unit_m
-    targets = [{"POSITION": buffer.sparse_accessor(_float32(rows, "deltas"), still)} for rows in morph.deltas]
+    targets = [
+        {"POSITION": buffer.sparse_accessor(_float32(delta, "deltas")[rows.source], still)} for delta in morph.deltas
+    ]
+    starts = np.zeros(mesh.n_faces, bool)
+    starts[first_of_polygon(mesh)] = True
     primitives: list[Json] = []
-    for number, faces in enumerate(_faces_of_parts(mesh)):
-        kind = "<u2" if mesh.n_vertices <= 65535 else "<u4"
-        indices = buffer.accessor(faces.reshape(-1, 1).astype(kind), INDEX_DATA)
+    for number, chosen in enumerate(_faces_of_parts(mesh)):
+        kind = "<u2" if len(rows.source) <= 65535 else "<u4"
+        indices = buffer.accessor(rows.faces[chosen].reshape(-1, 1).astype(kind), INDEX_DATA)
         primitive: Json = {"attributes": dict(attributes), "indices": indices, "material": number, "mode": 4}
         if targets:
             primitive["targets"] = targets
+        if not starts[chosen].all():
+            primitive["extras"] = {POLYGON_STARTS: packed_starts(starts[chosen])}
         primitives.append(primitive)
     entry: Json = {"name": "mesh", "primitives": primitives}
     extras = dict(morph.extras)
@@ -183,15 +193,16 @@ def _used_parts(mesh: Mesh) -> list[int]:
     return [] if mesh.part_of_face is None else np.unique(mesh.part_of_face).tolist()
 
 
-def _faces_of_parts(mesh: Mesh) -> list[Int[np.ndarray, "f 3"]]:
+def _faces_of_parts(mesh: Mesh) -> list[Int[np.ndarray, " f"]]:
+    """Ids of the faces of each part."""
     if mesh.part_of_face is None:
-        return [mesh.faces]
-    return [mesh.faces[mesh.part_of_face == part] for part in _used_parts(mesh)]
+        return [np.arange(mesh.n_faces)]
+    return [np.flatnonzero(mesh.part_of_face == part) for part in _used_parts(mesh)]
 
 
 def _materials(mesh: Mesh, colors: dict[str, RGBA] | None) -> list[Json]:
     names = [mesh.part_names[part] for part in _used_parts(mesh)] or [None]
-    textured = mesh.texture is not None and uv_of_vertices(mesh) is not None
+    textured = mesh.texture is not None and mesh.uv is not None
     materials = [material(name, colors) for name in names]
     if textured:
         for entry in materials:

@@ -17,6 +17,7 @@ from mesh4d.io.ply import read_ply, write_ply
 from mesh4d.io.point_cache import read_mdd, read_pc2, write_mdd, write_pc2
 from mesh4d.io.sources import bare_name, existing_file
 from mesh4d.io.stl import read_stl, write_stl
+from mesh4d.io.usd import read_usd_mesh, read_usd_sequence, write_usd_mesh, write_usd_sequence
 from mesh4d.io.wrl import read_wrl
 from mesh4d.io.wrl_write import write_wrl
 from mesh4d.io.zarr_store import read_zarr_sequence, write_zarr_sequence
@@ -63,6 +64,7 @@ _WRL = Format(read_wrl, write_wrl)
 _BNT = Format(read_bnt)
 _GLTF = Format(read_gltf_mesh, write_gltf_mesh, read_gltf_sequence, write_gltf_sequence)
 _NPZ = Format(read_npz_mesh, write_npz_mesh, read_npz_sequence, write_npz_sequence)
+_USD = Format(read_usd_mesh, write_usd_mesh, read_usd_sequence, write_usd_sequence)
 _PC2 = Format(None, None, _over_mesh_beside(read_pc2), write_pc2, read_pc2)
 _MDD = Format(None, None, _over_mesh_beside(read_mdd), write_mdd, read_mdd)
 
@@ -85,6 +87,9 @@ FORMATS: dict[str, Format] = {
     ".ply.gz": _PLY,
     ".stl": _STL,
     ".stl.gz": _STL,
+    ".usd": _USD,
+    ".usda": _USD,
+    ".usdc": _USD,
     ".wrl": _WRL,
     ".wrl.gz": _WRL,
     ".zarr": Format(None, None, read_zarr_sequence, write_zarr_sequence, is_folder=True),
@@ -145,12 +150,17 @@ def read_sequence(source: Source, suffix: str | None = None, *, topology: Mesh |
 
 
 def write_sequence(sequence: MeshSequence, path: str | PathLike[str]) -> None:
-    """Write frames over a fixed topology in the format of the suffix.
+    """Write frames over a fixed topology in the format of the suffix; without a suffix, a folder of numbered OBJs.
 
     Raises:
         MeshFormatError: a suffix without a writer.
         MeshError: more frames than the format takes.
     """
+    if not Path(path).suffix:
+        from mesh4d.io.frame_folder import write_frames
+
+        write_frames(sequence, path)
+        return
     _capability(path, "write_sequence")(sequence, Path(path))
 
 

@@ -1,5 +1,7 @@
 """Correspondence: for every vertex of one surface its place on the other, without mixing up the lips."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
@@ -18,6 +20,9 @@ NORMAL_LOSS = 1.6
 """A match that ignores normals must be this many times nearer to win over one that agrees."""
 SEAM_COSINE = -0.2
 """Vertices at one place whose normals agree less than this belong to surfaces that touch."""
+LIP_REACH_MM, LID_REACH_MM = 12.0, 6.0
+"""How far from the template's lips and lids a target's vertices are labelled, inner surfaces included."""
+ON_SKIN_MM = 2.5
 STRAY_SHARE = 0.2
 """A patch of one lip this much smaller than the largest is astray."""
 FOLD_COHERENCE = 0.75
@@ -26,22 +31,43 @@ FOLD_WEIGHT = 2.0
 """How firmly the whole seam of welded lips goes with the upper one; an edge to a neighbour weighs 1."""
 
 
-def places_on_template(
-    template: FaceTemplate, fitted: Float[np.ndarray, "V 3"], target: Mesh
-) -> tuple[SurfacePoints, Int[np.ndarray, " U"]]:
-    """Where each target vertex lies on the fitted template's outer skin, and its lip side (+1 upper, -1 lower, 0)."""
-    tree = triangle_tree(fitted, template.mesh.faces, template.outer_face_ids, template.face_side)
+@dataclass(frozen=True)
+class Sides:
+    """What lies above (+1) and below (-1) mouth and eyes of a target, vertex by vertex; 0 elsewhere."""
+
+    lip: Int[np.ndarray, " U"]
+    lid: Int[np.ndarray, " U"]
+
+    @property
+    def either(self) -> Int[np.ndarray, " U"]:
+        return self.lip + self.lid
+
+
+def target_sides(template: FaceTemplate, fitted: Float[np.ndarray, "V 3"], target: Mesh) -> Sides:
+    """Label the lips and lids of a target with the help of a template on it; both in the template's frame."""
     normals = vertex_normals(target.vertices, target.faces)
-    side = lip_sides(template, fitted, target, normals)
-    facing = tree.query(target.vertices, normals, LEAST_COSINE, side)
-    nearest = tree.query(target.vertices, sides=side)
-    return _better(facing, nearest), side
+    return Sides(
+        _opening_labels(template, fitted, target, normals, template.lip_side, LIP_REACH_MM),
+        _opening_labels(template, fitted, target, normals, template.lid_side, LID_REACH_MM),
+    )
+
+
+def places_on_template(
+    template: FaceTemplate, fitted: Float[np.ndarray, "V 3"], target: Mesh, sides: Sides
+) -> SurfacePoints:
+    """Where each target vertex lies on the fitted template's outer skin."""
+    tree = triangle_tree(fitted, template.mesh.faces, template.outer_face_ids, template.face_side(template.side))
+    normals = vertex_normals(target.vertices, target.faces)
+    facing = tree.query(target.vertices, normals, LEAST_COSINE, sides.either)
+    nearest = tree.query(target.vertices, sides=sides.either)
+    return _better(facing, nearest)
 
 
 def places_on_target(template: FaceTemplate, fitted: Float[np.ndarray, "V 3"], target: TargetSurface) -> SurfacePoints:
-    """Where each vertex of the fitted template lies on the target's outer layer."""
+    """Where each vertex of the fitted template lies on the target's outer layer (which knows its sides)."""
     normals = vertex_normals(fitted, template.mesh.faces)
-    return _better(target.tree.query(fitted, normals, LEAST_COSINE), target.tree.query(fitted))
+    facing = target.tree.query(fitted, normals, LEAST_COSINE, template.side)
+    return _better(facing, target.tree.query(fitted, sides=template.side))
 
 
 def _better(facing: SurfacePoints, nearest: SurfacePoints) -> SurfacePoints:
@@ -54,48 +80,62 @@ def _better(facing: SurfacePoints, nearest: SurfacePoints) -> SurfacePoints:
     )
 
 
-def lip_sides(
+def _opening_labels(
     template: FaceTemplate,
     fitted: Float[np.ndarray, "V 3"],
     target: Mesh,
     normals: Float[np.ndarray, "U 3"],
-    reach_mm: float = 12.0,
+    template_side: Int[np.ndarray, " V"],
+    reach_mm: float,
 ) -> Int[np.ndarray, " U"]:
-    """Label the target's lips: near either lip, the side that nearness, normals and the mesh's own edges agree on.
+    """Near either lip (or lid), the side that nearness, normals and the mesh's own edges agree on.
 
     Closed lips touch, so that nearness alone flips vertices at random along the line between them. The labels solve
         min sum_i c_i (s_i - s0_i)^2 + sum_edges (s_i - s_j)^2
     with s0 the nearer lip and c the clearness of that choice: unclear vertices go with their neighbours. The fold
     along which a scan has welded the lips belongs to both; it goes with the upper one from end to end. Patches astray
-    within the other lip join it.
+    within the other lip join it. Skin that lies on unlabelled skin, beside the corners, stays unlabelled.
     """
     side = np.zeros(target.n_vertices, np.int64)
-    faces, face_side = template.mesh.faces, template.face_side
+    faces, face_side = template.mesh.faces, template.face_side(template_side)
     lips = {sign: np.intersect1d(template.outer_face_ids, np.flatnonzero(face_side == sign)) for sign in (1, -1)}
     if not all(len(ids) for ids in lips.values()):
         return side
-    trees = {sign: triangle_tree(fitted, faces, ids) for sign, ids in lips.items()}
-    low, high = (
-        op(fitted[faces[np.concatenate(list(lips.values()))]].reshape(-1, 3), axis=0) for op in (np.min, np.max)
-    )
-    near = np.flatnonzero(((target.vertices > low - reach_mm) & (target.vertices < high + reach_mm)).all(axis=1))
+    corners = fitted[faces[np.concatenate(list(lips.values()))]].reshape(-1, 3)
+    low, high = corners.min(axis=0) - reach_mm, corners.max(axis=0) + reach_mm
+    near = np.flatnonzero(((target.vertices > low) & (target.vertices < high)).all(axis=1))
     if len(near) == 0:
         return side
     distance = {}
-    for sign, tree in trees.items():
-        places = tree.query(target.vertices[near])
+    for sign, ids in lips.items():
+        places = triangle_tree(fitted, faces, ids).query(target.vertices[near])
         across = np.abs(places.signed_distance)
         agree = np.einsum("pc,pc->p", tree_normals(fitted, faces, places), normals[near])
         distance[sign] = across + 3.0 * (1 - agree)  # 3 mm per unit of disagreement in direction
     choice = np.clip((distance[-1] - distance[1]) / 2.0, -1, 1)
     edges = _edges(target, near, normals)
     smooth = _smoothed(edges, choice, np.zeros(len(near), bool))
-    folded = _folded(target)[near] & _beside(edges, edges[np.sign(smooth)[edges].prod(axis=1) < 0].ravel(), len(near))
+    folded = _folded(target, near) & _beside(edges, edges[np.sign(smooth)[edges].prod(axis=1) < 0].ravel(), len(near))
     if folded.any():
         smooth = _smoothed(edges, choice, folded)
-    label = np.where(np.minimum(distance[1], distance[-1]) < reach_mm, np.sign(smooth), 0).astype(np.int64)
-    side[near] = _without_strays(edges, label)
+    within = (np.minimum(distance[1], distance[-1]) < reach_mm) & ~_on_other_skin(
+        template, fitted, target.vertices[near], normals[near], face_side
+    )
+    side[near] = _without_strays(edges, np.where(within, np.sign(smooth), 0).astype(np.int64))
     return side
+
+
+def _on_other_skin(
+    template: FaceTemplate,
+    fitted: Float[np.ndarray, "V 3"],
+    points: Float[np.ndarray, "M 3"],
+    normals: Float[np.ndarray, "M 3"],
+    face_side: Int[np.ndarray, " F"],
+) -> Bool[np.ndarray, " M"]:
+    """Points whose place on the template's skin is on faces without a side."""
+    tree = triangle_tree(fitted, template.mesh.faces, template.outer_face_ids)
+    places = tree.query(points, normals, LEAST_COSINE, max_distance=ON_SKIN_MM)
+    return places.found & (face_side[np.maximum(places.triangles, 0)] == 0)
 
 
 def tree_normals(
@@ -115,17 +155,23 @@ def _edges(target: Mesh, near: Int[np.ndarray, " M"], normals: Float[np.ndarray,
     return np.concatenate([*sides, seams(target.vertices[near], normals[near])])
 
 
-def _folded(mesh: Mesh) -> Bool[np.ndarray, " U"]:
-    """Vertices whose faces turn away from each other, and the rims of holes that begin there."""
-    normals = face_normals(mesh.vertices, mesh.faces)
-    rows = mesh.faces.ravel()
-    mean = np.zeros((mesh.n_vertices, 3))
-    np.add.at(mean, rows, np.repeat(normals, 3, axis=0))
-    count = np.maximum(np.bincount(rows, minlength=mesh.n_vertices), 1)
+def _folded(mesh: Mesh, near: Int[np.ndarray, " M"]) -> Bool[np.ndarray, " M"]:
+    """Which vertices `near` have faces that turn away from each other, or lie on the rim of a hole beginning there."""
+    chosen = np.zeros(mesh.n_vertices, bool)
+    chosen[near] = True
+    ids, faces = np.unique(mesh.faces[chosen[mesh.faces].any(axis=1)], return_inverse=True)
+    faces = faces.reshape(-1, 3)
+    rows = faces.ravel()
+    normals = np.repeat(face_normals(mesh.vertices[ids], faces), 3, axis=0)
+    mean = np.stack([np.bincount(rows, normals[:, axis], len(ids)) for axis in range(3)], axis=1)
+    count = np.maximum(np.bincount(rows, minlength=len(ids)), 1)
     folded = np.linalg.norm(mean, axis=1) < FOLD_COHERENCE * count
-    beside = np.zeros(mesh.n_vertices, bool)
-    beside[mesh.faces[folded[mesh.faces].any(axis=1)]] = True
-    return folded | (beside & boundary_vertices(mesh.vertices, mesh.faces))
+    beside = np.zeros(len(ids), bool)
+    beside[faces[folded[faces].any(axis=1)]] = True
+    rim = boundary_vertices(mesh.vertices[ids], faces) & chosen[ids]
+    found = np.zeros(mesh.n_vertices, bool)
+    found[ids] = folded | (beside & rim)
+    return found[near]
 
 
 def _beside(edges: Int[np.ndarray, "E 2"], ids: Int[np.ndarray, " I"], count: int) -> Bool[np.ndarray, " M"]:
@@ -139,7 +185,7 @@ def _beside(edges: Int[np.ndarray, "E 2"], ids: Int[np.ndarray, " I"], count: in
 def _smoothed(
     edges: Int[np.ndarray, "E 2"], choice: Float[np.ndarray, " M"], folded: Bool[np.ndarray, " M"]
 ) -> Float[np.ndarray, " M"]:
-    """The minimiser of `lip_sides`' sum."""
+    """The minimiser of `_opening_labels`' sum."""
     graph = sp.coo_matrix((np.ones(len(edges)), edges.T), shape=(len(choice),) * 2).tocsr()
     graph = graph + graph.T
     stiffness = sp.diags(np.asarray(graph.sum(axis=1)).ravel()) - graph

@@ -43,7 +43,7 @@ def fit_nonrigid(
         reach = REACH_MM[0] * (1 - t) + REACH_MM[1] * t
         now = vertices + displacement
         normals = vertex_normals(now, template.outer_faces)[outer]
-        match = target.matches(now[outer], normals, LEAST_COSINE, reach)
+        match = target.matches(now[outer], normals, LEAST_COSINE, reach, template.side[outer])
         distance = np.linalg.norm(match.points - now[outer], axis=1)
         agree = np.maximum(np.einsum("pc,pc->p", normals, match.normals), 0)
         weight = np.zeros(len(vertices))

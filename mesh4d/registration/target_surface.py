@@ -1,5 +1,6 @@
 """TargetSurface: a stranger's mesh made ready to be searched."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,11 +55,25 @@ class TargetSurface:
             triangle_tree(vertices, self.faces, self.face_ids),
         )
 
+    def with_sides(self, side: Int[np.ndarray, " V"]) -> "TargetSurface":
+        """The same surface knowing what lies above (+1) and below (-1) mouth and eyes, vertex by vertex."""
+        face_side = np.sign(side[self.faces].sum(axis=1)).astype(np.int64)
+        return dataclasses.replace(self, tree=triangle_tree(self.vertices, self.faces, self.face_ids, face_side))
+
     def matches(
-        self, points: Float[np.ndarray, "P 3"], normals: Float[np.ndarray, "P 3"], least_cosine: float, reach: float
+        self,
+        points: Float[np.ndarray, "P 3"],
+        normals: Float[np.ndarray, "P 3"],
+        least_cosine: float,
+        reach: float,
+        sides: Int[np.ndarray, " P"] | None = None,
     ) -> Matches:
-        """Nearest points whose normals have at least this cosine with `normals`, up to `reach` away."""
-        places = self.tree.query(points, normals, least_cosine, max_distance=reach)
+        """Nearest points whose normals have at least this cosine with `normals`, up to `reach` away.
+
+        Args:
+            sides: of each point, where the surface knows its own (`with_sides`): the other side does not match.
+        """
+        places = self.tree.query(points, normals, least_cosine, sides, max_distance=reach)
         nearest = places.interpolate(self.vertices, self.faces)
         rim_share = places.interpolate(self.rim[:, None].astype(float), self.faces)[:, 0]
         direction = places.interpolate(self.normals, self.faces)

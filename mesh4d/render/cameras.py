@@ -1,11 +1,11 @@
 """Cameras around a face: where they stand, what they frame, and how they project.
 
-Convention: the camera frame has +x to the right of the picture, +y up and +z towards the viewer, so the frontal
+Convention: yaws and pitches are about the face's own axes (`Framing.rotation`); the camera frame has +x to the right of the picture, +y up and +z towards the viewer, so the frontal
 camera's axes are the face frame's axes. Depth is the distance in front of the camera along its axis (-z), positive.
 Pictures are square, row 0 on top, pixel centres at (column + 0.5, row + 0.5).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
@@ -26,10 +26,16 @@ class Framing:
 
     centre: Float[np.ndarray, "3"]
     radius: float
+    rotation: Float[np.ndarray, "3 3"] = field(default_factory=lambda: np.eye(3))
+    """Rows: the face's +x (subject's left), +y (up) and +z (out) in the mesh's frame; the identity for a mesh that is
+    in the face frame already."""
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.centre).all() and np.isfinite(self.radius) and self.radius > 0):
             raise MeshError(f"a framing needs a finite centre and a positive radius, found {self}")
+        turn = self.rotation
+        if not np.allclose(turn @ turn.T, np.eye(3), atol=1e-6) or np.linalg.det(turn) < 0:
+            raise MeshError(f"a framing's rotation must be one, found {turn.tolist()}")
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Camera:
     """Half-pictures per unit tangent (perspective) or per unit of length (orthographic)."""
     orthographic: bool = False
     near: float = 0.0
-    """Triangles that reach nearer than this are not drawn, in the mesh's unit."""
+    """Triangles are cut where they come nearer than this, in the mesh's unit."""
 
     def to_camera(self, points: Float[np.ndarray, "P 3"]) -> Float[np.ndarray, "P 3"]:
         """The points in the camera frame."""
@@ -122,7 +128,7 @@ class CameraRig:
             focal, near = 1.0 / float(np.tan(np.radians(self.fov_deg) / 2.0)), NEAR_FRACTION * distance
         cameras = []
         for yaw, pitch in zip(self.yaws_deg, self.pitches_deg, strict=True):
-            rotation = _look_rotation(yaw, pitch)
+            rotation = _look_rotation(yaw, pitch) @ framing.rotation
             translation = -rotation @ framing.centre - np.array([0.0, 0.0, distance])
             cameras.append(Camera(rotation, translation, focal, self.fov_deg is None, near))
         return tuple(cameras)

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from mesh4d.errors import MeshError
 from mesh4d.io.atomic import atomic_write
 from mesh4d.render.multiview import Views
-from mesh4d.render.shading import BACKGROUND
+from mesh4d.render.channels import BACKGROUND
 
 Picture = Float[np.ndarray, "_ _ 3"] | UInt8[np.ndarray, "_ _ 3"]
 
@@ -38,13 +38,29 @@ def contact_sheet(views: Views, path: str | PathLike[str], frame: int = 0) -> No
 
 
 def as_pictures(channel: str, values: Float[np.ndarray, "K H W *bands"]) -> Float[np.ndarray, "K H W 3"]:
-    """A channel's views as RGB, 0 to 1: depth from near (bright) to far, normals from -1..1 as colours."""
+    """A channel's views as RGB, 0 to 1.
+
+    Depth from near (bright) to far, normals from -1..1 as colours, positions and motions from the lowest to the highest
+    as colours (motion with grey for none), a colour per triangle; the rest as it is.
+    """
     if channel == "depth":
         seen = values[values != BACKGROUND["depth"]]
         near, far = (float(seen.min()), float(seen.max())) if seen.size else (-1.0, 1.0)
         values = np.clip(1.0 - 0.9 * (values - near) / max(far - near, 1e-6), 0.0, 1.0)
     elif channel == "normal":
         values = 0.5 + 0.5 * values
+    elif channel == "motion":
+        values = 0.5 + 0.5 * values / max(float(np.abs(values).max(initial=0.0)), 1e-6)
+    elif channel == "position":
+        seen = values[values.any(axis=-1)].reshape(-1, 3)
+        low, high = (seen.min(axis=0), seen.max(axis=0)) if seen.size else (np.zeros(3), np.ones(3))
+        values = np.where(values.any(axis=-1, keepdims=True), (values - low) / np.maximum(high - low, 1e-6), 0.0)
+    elif channel == "triangle_id":
+        ids = values.astype(np.int64)
+        shades = np.stack([(ids * prime) % 251 / 250.0 for prime in (97, 57, 31)], axis=-1)
+        values = np.where(ids[..., None] >= 0, shades, 0.0)
+    elif channel == "uv":
+        values = np.concatenate([np.maximum(values, 0.0), np.zeros_like(values[..., :1])], axis=-1)
     return values if values.ndim == 4 else np.repeat(values[..., None], 3, axis=3)
 
 

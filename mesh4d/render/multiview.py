@@ -4,21 +4,22 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from mesh4d.errors import MeshError
-from mesh4d.geometry.normals import vertex_normals
 from mesh4d.mesh import Mesh
+from mesh4d.render.backends import Backend, backend_named
 from mesh4d.render.cameras import CameraRig, Framing, camera_rig, frame_of
-from mesh4d.render.materials import surface_of
-from mesh4d.render.rasterize import MAX_SIZE, rasterize
-from mesh4d.render.shading import CHANNEL_BANDS, Scene, bands_of, fill_channels
+from mesh4d.render.channels import CHANNEL_BANDS, Scene, bands_of, fill_channels, scene_of, topology_of
+from mesh4d.render.rasterize import MAX_SIZE
+from mesh4d.render.shading import STUDIO, Shading
 from mesh4d.sequence import MeshSequence
 
 Result = TypeVar("Result")
+MotionFrom = Literal["onset", "previous"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Views:
     """
 
     images: Float[np.ndarray, "N H W C"]
-    """float32, row 0 on top; `render.shading` lists what each band holds."""
+    """float32, row 0 on top; `render.channels` lists what each band holds."""
     channel_names: tuple[str, ...]
     """Bands along the last axis: 'depth', 'normal_x', ..."""
     rig: CameraRig
@@ -72,6 +73,30 @@ class Views:
         return self.images.reshape(self.n_frames, len(self.rig), *self.images.shape[1:])
 
 
+@dataclass(frozen=True)
+class Picturing:
+    """How pictures are taken, whatever is on them."""
+
+    rig: CameraRig
+    size: int = 224
+    channels: tuple[str, ...] = ("depth", "normal", "shaded")
+    shading: Shading = STUDIO
+    motion_from: MotionFrom = "onset"
+    backend: str = "numba"
+
+    def __post_init__(self) -> None:
+        bands_of(self.channels)
+        if not 1 <= self.size <= MAX_SIZE:
+            raise MeshError(f"size must be 1 to {MAX_SIZE} pixels, found {self.size}")
+        if self.motion_from not in ("onset", "previous"):
+            raise MeshError(f"motion_from must be 'onset' or 'previous', found {self.motion_from!r}")
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Along the last axis of the pictures."""
+        return bands_of(self.channels)
+
+
 def render_views(
     shape: Mesh | MeshSequence,
     rig: str | CameraRig = "fer7",
@@ -80,56 +105,83 @@ def render_views(
     framing: Framing | None = None,
     keep_triangle_ids: bool = False,
     threads: int | None = None,
+    *,
+    shading: Shading = STUDIO,
+    onset: int = 0,
+    motion_from: MotionFrom = "onset",
+    backend: str = "numba",
 ) -> Views:
     """Render a mesh or every frame of a sequence from every camera of a rig.
 
-    Convention: the mesh is in the face frame (+x the subject's left, +y up, +z out of the face).
+    Convention: the mesh is in the face frame (+x the subject's left, +y up, +z out of the face), or `framing` says how
+    the face lies in it.
 
     Args:
         shape: what to render. A whole sequence's pictures stay in memory: 4 bytes per pixel and band.
         rig: a rig, or the name of one in data_specs/views.toml.
         size: height and width in pixels.
-        channels: any of 'depth', 'normal', 'mask', 'shaded' (see `render.shading`).
-        framing: the sphere to show, e.g. `frame_of(vertices of the face)`. By default the whole mesh, measured once
-            on a sequence's rest shape, so that the cameras stand still while the face moves.
+        channels: any of those that `render.channels` lists.
+        framing: the sphere to show and which way the face looks: `frame_of(vertices of the face)`, or
+            `face_framing(landmarks)` for a head of any pose and unit. By default the whole mesh, measured once on a
+            sequence's onset, so that the cameras stand still while the face moves.
         keep_triangle_ids: also return which triangle each pixel sees.
         threads: threads to use; by default `thread_count()`.
+        shading: lights, and where colours come from.
+        onset: the frame that motion starts from, and that the default framing is measured on.
+        motion_from: whether the channel `motion` compares with the onset or with the frame before.
+        backend: what finds the visible surface: numba, open3d, pyrender or pytorch3d.
 
     Raises:
-        MeshError: unknown channels, a size out of range, a mesh without surface, frames that are not finite.
+        MeshError: unknown channels, a size out of range, a mesh without surface, frames that are not finite, a channel
+            that the mesh has no data for, a backend that is not installed.
         SpecError: an unknown rig.
     """
     rig = camera_rig(rig) if isinstance(rig, str) else rig
-    topology = shape.topology if isinstance(shape, MeshSequence) else shape
-    channels = tuple(channels)
-    bands = bands_of(channels)
-    if not 1 <= size <= MAX_SIZE:
-        raise MeshError(f"size must be 1 to {MAX_SIZE} pixels, found {size}")
-    framing = frame_of(topology) if framing is None else framing
-    cameras = rig.cameras(framing)
+    picturing = Picturing(rig, size, tuple(channels), shading, motion_from, backend)
+    if isinstance(shape, Mesh) and "motion" in picturing.channels:
+        raise MeshError("channel 'motion': expected a sequence, found a single mesh")
     frames = _finite_frames(shape)
-    pictures = len(frames) * len(rig)
-    images = np.empty((pictures, size, size, len(bands)), np.float32)
-    ids = np.empty((pictures, size, size), np.int32) if keep_triangle_ids else None
-    surface, faces = surface_of(topology), np.ascontiguousarray(topology.faces, np.int32)
-    needs_normals = not {"normal", "shaded"}.isdisjoint(channels)
+    if not 0 <= onset < max(1, len(frames)):
+        raise MeshError(f"onset must be a frame from 0 to {len(frames) - 1}, found {onset}")
+    topology = shape.topology if isinstance(shape, MeshSequence) else shape
+    if framing is None:
+        framing = frame_of(topology.with_vertices(frames[onset]) if len(frames) else topology)
+    shared = topology_of(topology, picturing.channels, shading)
+    workers = thread_count() if threads is None else max(1, threads)
 
-    def prepare(vertices: Float[np.ndarray, "V 3"]) -> Scene:
-        vertices = np.ascontiguousarray(vertices, np.float64)
-        normals = vertex_normals(vertices, faces) if needs_normals else np.zeros_like(vertices)
-        return Scene(vertices, normals, faces, surface)
+    def scene(number: int) -> Scene:
+        reference = frames[onset if motion_from == "onset" else max(0, number - 1)]
+        return scene_of(shared, frames[number], picturing.channels, reference, framing.rotation)
+
+    scenes = _map(scene, range(len(frames)), workers)
+    images, ids = picture_scenes(scenes, picturing, framing, workers, keep_triangle_ids)
+    return Views(images, picturing.bands, rig, framing, ids)
+
+
+def picture_scenes(
+    scenes: Sequence[Scene], picturing: Picturing, framing: Framing, workers: int, keep_triangle_ids: bool = False
+) -> tuple[Float[np.ndarray, "N H W C"], Int[np.ndarray, "N H W"] | None]:
+    """All views of prepared frames, frame by frame, and which triangles they see if that is asked for."""
+    rig, size = picturing.rig, picturing.size
+    backend: Backend = backend_named(picturing.backend)
+    cameras, distance = rig.cameras(framing), rig.distance(framing)
+    pictures = len(scenes) * len(rig)
+    images = np.empty((pictures, size, size, len(picturing.bands)), np.float32)
+    ids = np.full((pictures, size, size), -1, np.int32) if keep_triangle_ids else None
+    workers = workers if backend.views_in_parallel else 1
+    drawers = _map(lambda scene: backend.prepare(scene.vertices, scene.topology.faces), scenes, workers)
 
     def render(number: int) -> None:
-        scene, camera = scenes[number // len(rig)], cameras[number % len(rig)]
-        raster = rasterize(scene.vertices, faces, camera, size)
-        fill_channels(images[number], raster, scene, camera, channels, rig.distance(framing), framing.radius)
+        frame, camera = number // len(rig), cameras[number % len(rig)]
+        seen = drawers[frame](camera, size)
+        fill_channels(
+            images[number], seen, scenes[frame], camera, picturing.channels, distance, framing, picturing.shading
+        )
         if ids is not None:
-            ids[number] = raster.triangle_ids
+            ids[number].reshape(-1)[seen.pixels] = seen.triangles
 
-    workers = thread_count() if threads is None else max(1, threads)
-    scenes = _map(prepare, frames, workers)
     _map(render, range(pictures), workers)
-    return Views(images, bands, rig, framing, ids)
+    return images, ids
 
 
 def thread_count() -> int:
@@ -145,11 +197,11 @@ def thread_count() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _map(work: Callable[[Any], Result], items: Sequence[Any] | np.ndarray, workers: int) -> list[Result]:
+def _map(work: Callable[[Any], Result], items: Sequence[Any], workers: int) -> list[Result]:
     """The results of all items, in order. A pool per call (0.1 ms) survives fork; a compiled thread team would not."""
     if workers == 1 or len(items) == 1:
         return [work(item) for item in items]
-    with ThreadPoolExecutor(min(workers, len(items))) as pool:
+    with ThreadPoolExecutor(min(workers, max(1, len(items)))) as pool:
         return list(pool.map(work, items))
 
 

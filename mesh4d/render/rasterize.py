@@ -2,12 +2,14 @@
 
 Rules, shared with `reference.py`, which states them in plain numpy:
 
-- A vertex's picture position is rounded to 1/256 pixel; coverage is decided on those integers, exactly, at pixel
+- A vertex's picture position is rounded to 1/4096 pixel; coverage is decided on those integers, exactly, at pixel
   centres, with the top-left rule. So triangles that share an edge neither leave a crack nor draw a pixel twice.
 - Both sides of a triangle are drawn: open scans have no inside.
-- The nearest triangle wins; among equal depths the lowest id, so the picture does not depend on drawing order.
+- The nearest triangle wins. What is computed for a triangle starts at its topmost corner, whichever comes first in
+  the file, so neither the order of triangles nor that of corners or vertices changes a bit of the depth. Triangles at
+  exactly equal depth keep the one drawn first: whole ones by row, then clipped ones by row.
 - Perspective is exact: 1/depth is linear on the picture, and barycentric coordinates are divided by it.
-- A triangle that reaches the near plane, or more than 2^21 pixels off, is left out whole (nothing is clipped).
+- Triangles that cross the near plane are cut there (`clip.py`); those with a corner that is not finite are left out.
 """
 
 from dataclasses import dataclass
@@ -19,17 +21,34 @@ from jaxtyping import Float, Int
 from mesh4d.compiled import compiled
 from mesh4d.errors import MeshError
 from mesh4d.render.cameras import Camera
+from mesh4d.render.clip import GUARD_PX, NO_PIECES, clip_triangles, near_depth
 
-SUBPIXEL_BITS = 8
+SUBPIXEL_BITS = 12
 SUBPIXELS = 1 << SUBPIXEL_BITS
-LIMIT = 1 << 29  # largest picture coordinate in subpixels: edge products stay below 2^62
-OUTSIDE = np.int32(-(1 << 31))  # marks a vertex whose triangles are left out
-MAX_SIZE = 16384
+OUTSIDE = np.int32(-(1 << 31))  # marks a vertex whose triangles are cut or left out
+MAX_SIZE = 16384  # with the guard band, edge products stay below 2^62
+
+
+@dataclass(frozen=True)
+class Fragments:
+    """The pixels of one picture that see a surface, row by row, and what they see."""
+
+    pixels: Int[np.ndarray, " P"]
+    """row * size + column, ascending, int32."""
+    triangles: Int[np.ndarray, " P"]
+    """Row of `faces`, int32."""
+    weights: Float[np.ndarray, "P 3"]
+    """Barycentric coordinates of the surface point seen (perspective-correct), float32."""
+    depth: Float[np.ndarray, " P"]
+    """Distance along the camera axis in the mesh's unit, float32."""
+
+    def __len__(self) -> int:
+        return len(self.pixels)
 
 
 @dataclass(frozen=True)
 class Raster:
-    """What one camera sees."""
+    """What one camera sees, as pictures."""
 
     depth: Float[np.ndarray, "H W"]
     """Distance along the camera axis in the mesh's unit, float32; NaN where nothing is seen."""
@@ -43,49 +62,81 @@ def rasterize(
     vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"], camera: Camera, size: int = 224
 ) -> Raster:
     """Draw one mesh with one camera into a size x size picture (one thread; it holds no lock while it works)."""
+    seen = draw(vertices, faces, camera, size)
+    raster = Raster(
+        np.full((size, size), np.nan, np.float32),
+        np.full((size, size), -1, np.int32),
+        np.zeros((size, size, 3), np.float32),
+    )
+    raster.depth.reshape(-1)[seen.pixels] = seen.depth
+    raster.triangle_ids.reshape(-1)[seen.pixels] = seen.triangles
+    raster.barycentric.reshape(-1, 3)[seen.pixels] = seen.weights
+    return raster
+
+
+def draw(
+    vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"], camera: Camera, size: int = 224
+) -> Fragments:
+    """As `rasterize`, as a list of the pixels that see something."""
     if not 1 <= size <= MAX_SIZE:
         raise MeshError(f"size must be 1 to {MAX_SIZE} pixels, found {size}")
-    positions, keys = _project(
-        np.ascontiguousarray(vertices, np.float64), _pack(camera), camera.orthographic, float(size)
-    )
+    vertices = np.ascontiguousarray(vertices, np.float64)
     triangles = np.ascontiguousarray(faces, np.int32)
-    nearest, ids = _draw(positions, keys, triangles, size)
-    depth, barycentric = _resolve(positions, keys, triangles, nearest, ids, camera.orthographic)
-    return Raster(depth, ids, barycentric)
+    packed = _pack(camera)
+    positions, keys, some_outside = _project(vertices, packed, camera.orthographic, float(size))
+    pieces = NO_PIECES
+    if some_outside:
+        pieces = clip_triangles(vertices, triangles, positions, packed, camera.orthographic, float(size), SUBPIXELS)
+    nearest = np.full((size, size), np.inf)
+    ids = np.full((size, size), -1, np.int32)
+    _draw(positions, keys, triangles, nearest, ids, 0)
+    if len(pieces.faces):
+        _draw(*pieces.triangles(), nearest, ids, len(triangles))
+    return Fragments(
+        *_resolve(
+            positions, keys, triangles, pieces.positions, pieces.keys, pieces.faces, pieces.weights,
+            nearest, ids, camera.orthographic,
+        )
+    )  # fmt: skip
 
 
 def _pack(camera: Camera) -> Float[np.ndarray, "14"]:
-    return np.concatenate([camera.rotation.ravel(), camera.translation, [camera.focal, camera.near]]).astype(float)
+    near = near_depth(camera.near, camera.orthographic)
+    return np.concatenate([camera.rotation.ravel(), camera.translation, [camera.focal, near]]).astype(float)
 
 
 @compiled()
 @no_type_check
 def _project(vertices, camera, orthographic, size):
-    """Subpixel positions (V,2) and depth keys (V,): the quantity that is linear on the picture, smaller = nearer."""
+    """Subpixel positions (V,2), depth keys (V,) and whether a vertex lies outside what can be drawn whole.
+
+    The key is the quantity that is linear on the picture, smaller where nearer.
+    """
     count = vertices.shape[0]
     positions = np.empty((count, 2), np.int32)
     keys = np.empty(count, np.float64)
     half = 0.5 * size
     focal, near = camera[12], camera[13]
+    guard = GUARD_PX / half
+    some_outside = False
     for v in range(count):
         x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
         depth = -(camera[6] * x + camera[7] * y + camera[8] * z + camera[11])
+        right = camera[0] * x + camera[1] * y + camera[2] * z + camera[9]
+        up = camera[3] * x + camera[4] * y + camera[5] * z + camera[10]
+        reach = guard if orthographic else guard * depth
         # Comparisons are written so that a coordinate that is not a number fails them.
-        if depth > near:
+        if depth >= near and abs(focal * right) <= reach and abs(focal * up) <= reach:
             scale = focal if orthographic else focal / depth
-            column = half + half * ((camera[0] * x + camera[1] * y + camera[2] * z + camera[9]) * scale)
-            row = half - half * ((camera[3] * x + camera[4] * y + camera[5] * z + camera[10]) * scale)
-            column = np.floor(column * SUBPIXELS + 0.5)
-            row = np.floor(row * SUBPIXELS + 0.5)
-            if abs(column) <= LIMIT and abs(row) <= LIMIT:
-                positions[v, 0] = np.int32(column)
-                positions[v, 1] = np.int32(row)
-                keys[v] = depth if orthographic else -1.0 / depth
-                continue
-        positions[v, 0] = OUTSIDE
-        positions[v, 1] = OUTSIDE
-        keys[v] = 0.0
-    return positions, keys
+            positions[v, 0] = np.int32(np.floor((half + half * (right * scale)) * SUBPIXELS + 0.5))
+            positions[v, 1] = np.int32(np.floor((half - half * (up * scale)) * SUBPIXELS + 0.5))
+            keys[v] = depth if orthographic else -1.0 / depth
+        else:
+            some_outside = True
+            positions[v, 0] = OUTSIDE
+            positions[v, 1] = OUTSIDE
+            keys[v] = 0.0
+    return positions, keys, some_outside
 
 
 @compiled(inline="always")
@@ -104,10 +155,9 @@ def _bias(ax, ay, bx, by):
 
 @compiled()
 @no_type_check
-def _draw(positions, keys, faces, size):
-    """Depth keys and triangle ids of the nearest triangle at each pixel centre."""
-    nearest = np.full((size, size), np.inf)
-    ids = np.full((size, size), -1, np.int32)
+def _draw(positions, keys, faces, nearest, ids, first_id):
+    """Enter triangles into the depth keys and ids of the nearest triangle at each pixel centre."""
+    size = ids.shape[0]
     half = SUBPIXELS // 2
     for f in range(faces.shape[0]):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
@@ -115,25 +165,30 @@ def _draw(positions, keys, faces, size):
         bx, by = np.int64(positions[j, 0]), np.int64(positions[j, 1])
         cx, cy = np.int64(positions[k, 0]), np.int64(positions[k, 1])
         x_low, y_low = min(ax, bx, cx), min(ay, by, cy)
-        if x_low == OUTSIDE:
-            continue
         # First and last pixel centres inside the bounding box; most triangles of a dense scan hold none.
         column_0 = max((x_low + half - 1) >> SUBPIXEL_BITS, 0)
         column_1 = min((max(ax, bx, cx) - half) >> SUBPIXEL_BITS, size - 1)
         row_0 = max((y_low + half - 1) >> SUBPIXEL_BITS, 0)
         row_1 = min((max(ay, by, cy) - half) >> SUBPIXEL_BITS, size - 1)
-        if column_0 > column_1 or row_0 > row_1:
+        if column_0 > column_1 or row_0 > row_1 or x_low == OUTSIDE:
             continue
         area = _edge(ax, ay, bx, by, cx, cy)
         if area == 0:
             continue
         if area < 0:
             j, k, bx, by, cx, cy, area = k, j, cx, cy, bx, by, -area
+        if by < ay or (by == ay and bx < ax):  # begin at the topmost corner, the leftmost of equals
+            if cy < by or (cy == by and cx < bx):
+                i, j, k, ax, ay, bx, by, cx, cy = k, i, j, cx, cy, ax, ay, bx, by
+            else:
+                i, j, k, ax, ay, bx, by, cx, cy = j, k, i, bx, by, cx, cy, ax, ay
+        elif cy < ay or (cy == ay and cx < ax):
+            i, j, k, ax, ay, bx, by, cx, cy = k, i, j, cx, cy, ax, ay, bx, by
         px, py = (column_0 << SUBPIXEL_BITS) + half, (row_0 << SUBPIXEL_BITS) + half
-        a_row = _edge(bx, by, cx, cy, px, py)
-        b_row = _edge(cx, cy, ax, ay, px, py)
-        c_row = _edge(ax, ay, bx, by, px, py)
-        a_bias, b_bias, c_bias = _bias(bx, by, cx, cy), _bias(cx, cy, ax, ay), _bias(ax, ay, bx, by)
+        a_row = _edge(bx, by, cx, cy, px, py) + _bias(bx, by, cx, cy)
+        b_bias, c_bias = _bias(cx, cy, ax, ay), _bias(ax, ay, bx, by)
+        b_row = _edge(cx, cy, ax, ay, px, py) + b_bias
+        c_row = _edge(ax, ay, bx, by, px, py) + c_bias
         a_right, a_down = (by - cy) << SUBPIXEL_BITS, (cx - bx) << SUBPIXEL_BITS
         b_right, b_down = (cy - ay) << SUBPIXEL_BITS, (ax - cx) << SUBPIXEL_BITS
         c_right, c_down = (ay - by) << SUBPIXEL_BITS, (bx - ax) << SUBPIXEL_BITS
@@ -142,44 +197,62 @@ def _draw(positions, keys, faces, size):
         for row in range(row_0, row_1 + 1):
             a, b, c = a_row, b_row, c_row
             for column in range(column_0, column_1 + 1):
-                if ((a + a_bias) | (b + b_bias) | (c + c_bias)) >= 0:
-                    key = key_a + b * key_ab + c * key_ac
-                    if key < nearest[row, column]:  # equal keys keep the lower id: ids ascend
+                if (a | b | c) >= 0:
+                    key = key_a + (b - b_bias) * key_ab + (c - c_bias) * key_ac
+                    if key < nearest[row, column]:
                         nearest[row, column] = key
-                        ids[row, column] = f
+                        ids[row, column] = first_id + f
                 a, b, c = a + a_right, b + b_right, c + c_right
             a_row, b_row, c_row = a_row + a_down, b_row + b_down, c_row + c_down
-    return nearest, ids
 
 
 @compiled()
 @no_type_check
-def _resolve(positions, keys, faces, nearest, ids, orthographic):
-    """Depth and perspective-correct barycentric coordinates at the pixels that see a triangle."""
+def _resolve(
+    positions, keys, faces, piece_positions, piece_keys, piece_faces, piece_weights, nearest, ids, orthographic
+):
+    """Pixels that see a triangle, the triangle, perspective-correct barycentric coordinates, depth."""
     size = ids.shape[0]
-    depth = np.full((size, size), np.nan, np.float32)
-    barycentric = np.zeros((size, size, 3), np.float32)
     half = SUBPIXELS // 2
+    count = 0
+    for row in range(size):
+        for column in range(size):
+            count += ids[row, column] >= 0
+    pixels, triangles = np.empty(count, np.int32), np.empty(count, np.int32)
+    weights, depth = np.empty((count, 3), np.float32), np.empty(count, np.float32)
+    corner, key, w = np.empty((3, 2), np.int64), np.empty(3), np.empty(3)
+    p = 0
     for row in range(size):
         for column in range(size):
             f = ids[row, column]
             if f < 0:
                 continue
-            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-            ax, ay = np.int64(positions[i, 0]), np.int64(positions[i, 1])
-            bx, by = np.int64(positions[j, 0]), np.int64(positions[j, 1])
-            cx, cy = np.int64(positions[k, 0]), np.int64(positions[k, 1])
+            piece = f - faces.shape[0]
+            for n in range(3):
+                if piece < 0:
+                    v = faces[f, n]
+                    corner[n, 0], corner[n, 1], key[n] = positions[v, 0], positions[v, 1], keys[v]
+                else:
+                    corner[n, 0], corner[n, 1] = piece_positions[piece, n, 0], piece_positions[piece, n, 1]
+                    key[n] = piece_keys[piece, n]
             px, py = (np.int64(column) << SUBPIXEL_BITS) + half, (np.int64(row) << SUBPIXEL_BITS) + half
-            a = np.float64(_edge(bx, by, cx, cy, px, py))
-            b = np.float64(_edge(cx, cy, ax, ay, px, py))
-            c = np.float64(_edge(ax, ay, bx, by, px, py))
-            if orthographic:
-                depth[row, column] = nearest[row, column]
+            for n in range(3):
+                m, o = (n + 1) % 3, (n + 2) % 3
+                area = _edge(corner[m, 0], corner[m, 1], corner[o, 0], corner[o, 1], px, py)
+                w[n] = np.float64(area) if orthographic else area * key[n]
+            total = w[0] + w[1] + w[2]
+            pixels[p] = row * size + column
+            depth[p] = nearest[row, column] if orthographic else -1.0 / nearest[row, column]
+            if piece < 0:
+                triangles[p] = f
+                for n in range(3):
+                    weights[p, n] = w[n] / total
             else:
-                depth[row, column] = -1.0 / nearest[row, column]
-                a, b, c = a * keys[i], b * keys[j], c * keys[k]
-            total = a + b + c
-            barycentric[row, column, 0] = a / total
-            barycentric[row, column, 1] = b / total
-            barycentric[row, column, 2] = c / total
-    return depth, barycentric
+                triangles[p] = piece_faces[piece]
+                for n in range(3):
+                    mixed = 0.0
+                    for m in range(3):
+                        mixed += w[m] * piece_weights[piece, m, n]
+                    weights[p, n] = mixed / total
+            p += 1
+    return pixels, triangles, weights, depth

@@ -7,46 +7,92 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from mesh4d.render.cameras import Camera
-from mesh4d.render.rasterize import LIMIT, SUBPIXELS, Raster
+from mesh4d.render.clip import GUARD_PX, near_depth
+from mesh4d.render.rasterize import SUBPIXELS, Raster
 
 
 def rasterize_reference(
     vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"], camera: Camera, size: int = 224
 ) -> Raster:
     """What `rasterize` draws, slowly."""
-    positions, depths = camera.project(np.asarray(vertices, np.float64), size)
-    with np.errstate(invalid="ignore"):
-        snapped = np.floor(positions * SUBPIXELS + 0.5)
-        drawable = (depths > camera.near) & (np.abs(snapped) <= LIMIT).all(axis=1)
-    snapped = np.where(drawable[:, None], snapped, 0).astype(np.int64)
+    in_camera = camera.to_camera(np.asarray(vertices, np.float64)) * [1, 1, -1]  # right, up, depth
     raster = Raster(
         np.full((size, size), np.nan, np.float32),
         np.full((size, size), -1, np.int32),
         np.zeros((size, size, 3), np.float32),
     )
     nearest = np.full((size, size), np.inf)
+    planes = _clip_planes(camera, size)
+    cut: list[tuple[int, list[np.ndarray]]] = []
     for triangle_id, corners in enumerate(faces):
-        if drawable[corners].all():
-            _draw_triangle(raster, nearest, triangle_id, snapped[corners], depths[corners], camera.orthographic)
+        first = min(range(3), key=lambda n: tuple(vertices[corners[n]]))
+        order = [first, (first + 1) % 3, (first + 2) % 3]
+        polygon = [np.concatenate([in_camera[corners[n]], np.eye(3)[n]]) for n in order]
+        if not np.isfinite(polygon).all():
+            continue
+        if all(_distance(plane, corner) >= 0 for plane in planes for corner in polygon):
+            _draw_triangle(raster, nearest, triangle_id, np.array(polygon), camera)
+        else:
+            cut.append((triangle_id, polygon))
+    for triangle_id, polygon in cut:
+        for plane in planes:
+            polygon = _cut(polygon, plane)
+        for second, third in zip(polygon[1:-1], polygon[2:], strict=True):
+            _draw_triangle(raster, nearest, triangle_id, np.array([polygon[0], second, third]), camera)
     return raster
 
 
+def _clip_planes(camera: Camera, size: int) -> list[np.ndarray]:
+    """(right, up, depth, constant) of the near plane and the four sides of the guard band: inside is >= 0."""
+    guard, near = GUARD_PX / (0.5 * size), near_depth(camera.near, camera.orthographic)
+    planes = [np.array([0, 0, 1.0, -near])] if np.isfinite(near) else []
+    along, constant = (0.0, guard) if camera.orthographic else (guard, 0.0)
+    for axis in (0, 1):
+        for sign in (-1.0, 1.0):
+            plane = np.array([0, 0, along, constant])
+            plane[axis] = sign * camera.focal
+            planes.append(plane)
+    return planes
+
+
+def _distance(plane: Float[np.ndarray, "4"], corner: Float[np.ndarray, "6"]) -> float:
+    return float(plane[2] * corner[2] + plane[3] + (plane[0] * corner[0] + plane[1] * corner[1]))
+
+
+def _cut(polygon: list[np.ndarray], plane: Float[np.ndarray, "4"]) -> list[np.ndarray]:
+    """The part of a polygon inside a plane; crossings are computed from the inner end."""
+    kept: list[np.ndarray] = []
+    for here, following in zip(polygon, polygon[1:] + polygon[:1], strict=True):
+        inside, inside_next = _distance(plane, here) >= 0, _distance(plane, following) >= 0
+        if inside:
+            kept.append(here)
+        if inside != inside_next:
+            start, end = (here, following) if inside else (following, here)
+            d, e = _distance(plane, start), _distance(plane, end)
+            crossing = start + d / (d - e) * (end - start)
+            if not plane[:2].any():
+                crossing[2] = -plane[3]
+            kept.append(crossing)
+    return kept if len(kept) >= 3 else []
+
+
 def _draw_triangle(
-    raster: Raster,
-    nearest: Float[np.ndarray, "H W"],
-    triangle_id: int,
-    corners: Int[np.ndarray, "3 2"],
-    depths: Float[np.ndarray, "3"],
-    orthographic: bool,
+    raster: Raster, nearest: Float[np.ndarray, "H W"], triangle_id: int, polygon: Float[np.ndarray, "3 6"], camera: Camera
 ) -> None:
-    """Draw one triangle into the raster where it is nearer than what `nearest` remembers."""
+    """Draw one triangle, given as (right, up, depth, weights), where it is nearer than what `nearest` remembers."""
+    size = len(nearest)
+    scale = camera.focal if camera.orthographic else camera.focal / polygon[:, 2]
+    half = 0.5 * size
+    places = np.stack([half + half * (polygon[:, 0] * scale), half - half * (polygon[:, 1] * scale)], axis=1)
+    corners = np.floor(places * SUBPIXELS + 0.5).astype(np.int64)
     area = _edge(corners[0], corners[1], corners[2])
     if area == 0:
         return
     order = np.array([0, 1, 2] if area > 0 else [0, 2, 1])
+    topmost = min(range(3), key=lambda n: (corners[order[n], 1], corners[order[n], 0]))
+    order = np.roll(order, -topmost)
     p, area = corners[order], abs(area)
 
-    size = len(nearest)
     low = np.clip(p.min(axis=0) // SUBPIXELS - 1, 0, size)
     high = np.clip(p.max(axis=0) // SUBPIXELS + 2, 0, size)
     rows, columns = np.mgrid[low[1] : high[1], low[0] : high[0]]
@@ -58,21 +104,20 @@ def _draw_triangle(
     inside = np.all([_owns(*edge, weight) for edge, weight in zip(edges, weights, strict=True)], axis=0)
 
     # Linear on the picture: depth itself for parallel rays, 1/depth (negated, so that smaller is nearer) otherwise.
-    keys = depths[order] if orthographic else -1.0 / depths[order]
+    depths = polygon[order, 2]
+    keys = depths if camera.orthographic else -1.0 / depths
     inverse = 1.0 / area
     key = keys[0] + weights[1] * ((keys[1] - keys[0]) * inverse) + weights[2] * ((keys[2] - keys[0]) * inverse)
     window = (slice(low[1], high[1]), slice(low[0], high[0]))
     seen = inside & (key < nearest[window])
 
-    share = weights.astype(np.float64) if orthographic else weights * keys[:, None, None]
+    share = weights.astype(np.float64) if camera.orthographic else weights * keys[:, None, None]
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.moveaxis(share / share.sum(axis=0), 0, -1)
-    barycentric = np.empty_like(share)
-    barycentric[..., order] = share
     nearest[window][seen] = key[seen]
     raster.triangle_ids[window][seen] = triangle_id
-    raster.depth[window][seen] = key[seen] if orthographic else -1.0 / key[seen]
-    raster.barycentric[window][seen] = barycentric[seen]
+    raster.depth[window][seen] = key[seen] if camera.orthographic else -1.0 / key[seen]
+    raster.barycentric[window][seen] = (share @ polygon[order, 3:])[seen]
 
 
 def _edge(a: Int[np.ndarray, "2"], b: Int[np.ndarray, "2"], p: Int[np.ndarray, "*P 2"]) -> Int[np.ndarray, "*P"]:

@@ -1,18 +1,10 @@
-"""Channels of a picture from what each pixel sees (triangle and barycentric coordinates).
-
-| channel | bands | values | background |
-| --- | --- | --- | --- |
-| depth | depth | (depth - depth of the framing's centre) / framing radius: about -1 (near) to 1 (far) | 1 |
-| normal | normal_x, _y, _z | unit, camera frame (+x right, +y up, +z to the viewer), smooth over vertices | 0 |
-| mask | mask | 1 where the mesh is seen | 0 |
-| shaded | shaded_r, _g, _b | sRGB, 0 to 1: three lights fixed to the camera on the mesh's own colours | 0.25 |
+"""Light on a surface: soft Lambert and Blinn-Phong under distant lights, with a sky-ground ambient term.
 
 Normals of triangles seen from behind are turned to the viewer, so open scans and reversed windings shade sensibly.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import no_type_check
+from typing import Literal, no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -22,26 +14,25 @@ from mesh4d.errors import MeshError
 from mesh4d.geometry.normals import unit
 from mesh4d.materials import to_srgb
 from mesh4d.render.cameras import Camera
-from mesh4d.render.materials import Surface, sample_texture
-from mesh4d.render.rasterize import Raster
+from mesh4d.render.materials import Albedo
 
-CHANNEL_BANDS = {
-    "depth": ("depth",),
-    "normal": ("normal_x", "normal_y", "normal_z"),
-    "mask": ("mask",),
-    "shaded": ("shaded_r", "shaded_g", "shaded_b"),
-}
-BACKGROUND = {"depth": 1.0, "normal": 0.0, "mask": 0.0, "shaded": 0.25}
+RGB = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Light:
-    """A distant light, fixed to the camera."""
+    """A distant light."""
 
     towards: tuple[float, float, float]
-    """Direction to the light, camera frame."""
-    color: tuple[float, float, float]
-    """Linear RGB strength."""
+    """Direction to the light, in the frame that it is fixed to."""
+    color: RGB
+    """Linear strength."""
+    fixed_to: Literal["camera", "face"] = "camera"
+    """Turns with the camera, or stays at one side of the face."""
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite([*self.towards, *self.color]).all() and any(self.towards)):
+            raise MeshError(f"a light needs a direction and a finite colour, found {self}")
 
 
 LIGHTS = (
@@ -53,94 +44,81 @@ SKY, GROUND = (0.11, 0.12, 0.13), (0.06, 0.05, 0.045)
 VIEWER = np.array([0.0, 0.0, 1.0])
 SOFTNESS = 0.2  # how far the key reaches round the shadow edge: skin scatters light
 SHININESS_SQUARINGS = 5  # the highlight's exponent is 2^5
+TABLE_STEPS = 4096
+SRGB_OF_ROOT = to_srgb((np.arange(TABLE_STEPS + 2) / TABLE_STEPS) ** 2).astype(np.float32)
+"""sRGB by the square root of linear light: nearly straight, so that linear steps err by less than 1e-6."""
 
 
 @dataclass(frozen=True)
-class Scene:
-    """One frame's geometry and colours, shared by all views of it."""
+class Shading:
+    """How the channel `shaded` is lit."""
 
-    vertices: Float[np.ndarray, "V 3"]
-    normals: Float[np.ndarray, "V 3"]
-    faces: Int[np.ndarray, "F 3"]
-    surface: Surface
-
-
-def bands_of(channels: Sequence[str]) -> tuple[str, ...]:
-    """The bands of the channels, in order: ('depth', 'normal') -> ('depth', 'normal_x', 'normal_y', 'normal_z')."""
-    unknown = [name for name in channels if name not in CHANNEL_BANDS]
-    if unknown or not channels or len(set(channels)) < len(channels):
-        raise MeshError(f"channels must be distinct names among {list(CHANNEL_BANDS)}, found {list(channels)}")
-    return tuple(band for name in channels for band in CHANNEL_BANDS[name])
+    lights: tuple[Light, ...] = LIGHTS
+    sky: RGB = SKY
+    """Ambient light on normals that point up in the picture."""
+    ground: RGB = GROUND
+    """Ambient light on those that point down."""
+    albedo: Albedo = "own"
+    """Where colours come from, here and in the channel `texture`."""
 
 
-def fill_channels(
-    picture: Float[np.ndarray, "H W C"],
-    raster: Raster,
-    scene: Scene,
-    camera: Camera,
-    channels: Sequence[str],
-    centre_distance: float,
-    radius: float,
-) -> None:
-    """Write the channels into `picture`, whose bands are `bands_of(channels)`.
-
-    Args:
-        centre_distance: depth that counts as 0.
-        radius: depth that counts as 1 beyond it.
-    """
-    # Seen pixels are listed and written back row by row: several times faster than masks over strided bands.
-    pixels = np.flatnonzero(raster.triangle_ids >= 0)
-    triangles, weights = raster.triangle_ids.reshape(-1)[pixels], raster.barycentric.reshape(-1, 3)[pixels]
-    columns = []
-    normals = None
-    if "normal" in channels or "shaded" in channels:
-        normals = _camera_normals(scene, triangles, weights, camera)
-    for name in channels:
-        if name == "depth":
-            columns.append((raster.depth.reshape(-1)[pixels, None] - centre_distance) / radius)
-        elif name == "mask":
-            columns.append(np.ones((len(pixels), 1), np.float32))
-        elif name == "normal":
-            columns.append(normals)
-        elif normals is not None:
-            columns.append(to_srgb(lit(normals, *surface_colors(scene, triangles, weights))))
-    picture[...] = np.concatenate([np.full(len(CHANNEL_BANDS[name]), BACKGROUND[name]) for name in channels])
-    picture.reshape(-1, picture.shape[-1])[pixels] = np.concatenate(columns, axis=1)
-
-
-def surface_colors(
-    scene: Scene, triangles: Int[np.ndarray, " P"], weights: Float[np.ndarray, "P 3"]
-) -> tuple[Float[np.ndarray, "P 3"], Float[np.ndarray, " P"]]:
-    """Linear colour and gloss at points of the surface."""
-    surface = scene.surface
-    gloss = surface.face_gloss[triangles]
-    if surface.texture is not None and surface.uv is not None and surface.uv_faces is not None:
-        uv = _interpolate(surface.uv.astype(np.float64), surface.uv_faces, triangles, weights)
-        return sample_texture(surface.texture, uv).astype(np.float32), gloss
-    if surface.vertex_colors is not None:
-        return _interpolate(surface.vertex_colors, scene.faces, triangles, weights), gloss
-    return surface.face_colors[triangles], gloss
+STUDIO = Shading()
+"""Key, fill and rim, fixed to the camera."""
 
 
 def lit(
-    normals: Float[np.ndarray, "P 3"], albedo: Float[np.ndarray, "P 3"], gloss: Float[np.ndarray, " P"]
+    normals: Float[np.ndarray, "P 3"],
+    albedo: Float[np.ndarray, "P 3"],
+    gloss: Float[np.ndarray, " P"],
+    shading: Shading = STUDIO,
+    camera_from_face: Float[np.ndarray, "3 3"] | None = None,
 ) -> Float[np.ndarray, "P 3"]:
-    """Linear light towards the viewer: soft Lambert and Blinn-Phong under LIGHTS, and a sky-ground ambient term."""
-    towards = np.array([light.towards for light in LIGHTS])
-    colors = np.array([light.color for light in LIGHTS])
-    return _lit(normals, albedo, gloss, unit(towards), unit(unit(towards) + VIEWER), colors, np.array([SKY, GROUND]))
+    """Linear light towards the viewer.
+
+    Args:
+        normals: unit, camera frame.
+        albedo: linear.
+        gloss: strength of the highlight.
+        shading: the lights.
+        camera_from_face: turns the directions of lights that are fixed to the face.
+    """
+    turn = np.eye(3) if camera_from_face is None else camera_from_face
+    directions = [turn @ light.towards if light.fixed_to == "face" else light.towards for light in shading.lights]
+    towards = unit(np.array(directions, np.float64).reshape(-1, 3))
+    colors = np.array([light.color for light in shading.lights], np.float64).reshape(-1, 3)
+    ambient = np.array([shading.sky, shading.ground], np.float64)
+    return _lit(normals, albedo, gloss, towards, unit(towards + VIEWER), colors, ambient)
 
 
-def _camera_normals(
-    scene: Scene, triangles: Int[np.ndarray, " P"], weights: Float[np.ndarray, "P 3"], camera: Camera
+def camera_normals(
+    vertices: Float[np.ndarray, "V 3"],
+    normals: Float[np.ndarray, "V 3"],
+    faces: Int[np.ndarray, "F 3"],
+    triangles: Int[np.ndarray, " P"],
+    weights: Float[np.ndarray, "P 3"],
+    camera: Camera,
 ) -> Float[np.ndarray, "P 3"]:
-    """Unit smooth normals in the camera frame, turned to the viewer on triangles seen from behind."""
+    """Unit smooth normals in the camera frame, turned to the viewer on triangles seen from behind; float32."""
     # Where the rays come from, homogeneous: a point (w = 1) or the direction of parallel rays (w = 0).
     if camera.orthographic:
         eye = np.append(camera.rotation[2], 0.0)
     else:
         eye = np.append(-camera.rotation.T @ camera.translation, 1.0)
-    return _turned_normals(scene.vertices, scene.normals, scene.faces, triangles, weights, camera.rotation, eye)
+    rotation = np.ascontiguousarray(camera.rotation, np.float64)
+    return _turned_normals(vertices, normals, faces, triangles, weights, rotation, eye)
+
+
+@compiled()
+@no_type_check
+def encode_srgb(light, table):
+    """sRGB of linear light, clipped to 0..1, by a table over its square root; in place, float32."""
+    steps = np.float32(table.shape[0] - 2)
+    flat = light.reshape(-1)
+    for p in range(flat.shape[0]):
+        root = np.sqrt(min(max(flat[p], np.float32(0.0)), np.float32(1.0))) * steps
+        step = np.int32(root)
+        flat[p] = table[step] + (table[step + 1] - table[step]) * (root - np.float32(step))
+    return light
 
 
 @compiled()
@@ -162,19 +140,6 @@ def _lit(normals, albedo, gloss, towards, half_ways, colors, ambient):
                     shine *= shine
             for c in range(3):
                 out[p, c] += colors[light, c] * (albedo[p, c] * diffuse + gloss[p] * shine)
-    return out
-
-
-@compiled()
-@no_type_check
-def _interpolate(values, corners, triangles, weights):
-    """Values per corner, mixed by barycentric weights: (P, C) float32."""
-    out = np.empty((triangles.shape[0], values.shape[1]), np.float32)
-    for p in range(triangles.shape[0]):
-        t = triangles[p]
-        i, j, k = corners[t, 0], corners[t, 1], corners[t, 2]
-        for c in range(values.shape[1]):
-            out[p, c] = weights[p, 0] * values[i, c] + weights[p, 1] * values[j, c] + weights[p, 2] * values[k, c]
     return out
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from aublend import AUCurves, read_curves, write_curves
 from aublend.arkit import ARKIT_NAMES, ArkitCurves
-from aublend.curve_files import read_live_link, read_openface, read_pyfeat, write_live_link
+from aublend.curve_files import read_live_link, read_openface, read_openface3, read_pyfeat, write_live_link
 from mesh4d.errors import MeshFormatError
 
 APP_HEADER = (
@@ -196,6 +196,57 @@ def test_broken_openface_files_say_where(tmp_path, row, message):
 def test_openface_without_any_face_is_refused(tmp_path):
     with pytest.raises(MeshFormatError, match="tracked face"):
         read_curves(openface(tmp_path / "a.csv", ["1,0,0.0,0.0,0,0,0", "2,0,0.033,0.0,0,0,0"]))
+
+
+# --- OpenFace 3 -------------------------------------------------------------------------------------------------------
+
+OPENFACE3 = "timestamp,video_path,frame_index,face_id,face_detection,landmarks,emotion,gaze_yaw,gaze_pitch,action_units"
+
+
+def openface3(path, rows: list[tuple[int, str, str]]):
+    """A file as `openface detect-video` writes it: pandas quotes the lists, and leaves cells empty without a face."""
+    cells = [
+        f'2025-06-01 10:00:00,v.mp4,{n},{face},"[1.0, 2.0]",,{0 if face else ""},0.1,-0.2,{au}' for n, face, au in rows
+    ]
+    path.write_text("\n".join([OPENFACE3, *cells]) + "\n")
+    return path
+
+
+def units3(*values: float) -> str:
+    return f'"{[list(values)]}"'
+
+
+def test_openface3_lists_become_named_units(tmp_path, caplog):
+    first, last = (0.1, 0.2, 0.3, 0.4, -0.2, 0.6, 0.7, 0.8), (0.3, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 1.0)
+    path = openface3(tmp_path / "a.csv", [(0, "0", units3(*first)), (1, "", ""), (2, "0", units3(*last))])
+    curves = read_curves(path)
+    assert curves.names == ("AU1", "AU2", "AU4", "AU6", "AU9", "AU12", "AU25", "AU26") and curves.fps == 30.0
+    np.testing.assert_allclose(curves.weights[0], np.maximum(first, 0))
+    np.testing.assert_allclose(curves.weights[1], (np.maximum(first, 0) + last) / 2)
+    assert "1 of 3 frames not tracked" in caplog.text
+    assert read_openface3(path, fps=25.0).curves.fps == 25.0
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ('"[[0.1, 0.2]]"', "line 3.*list of 8 numbers"),
+        ('"__import__(1)"', "line 3.*list of 8 numbers"),
+        ("0.5", "line 3.*list of 8 numbers"),
+        (f'"{"[" * 4000}"', "line 3.*list of 8 numbers"),
+        (units3(0, 0, 0, 0, 0, 0, 0, 7.0), "line 3.*AU26.*0 to 1"),
+    ],
+)
+def test_broken_openface3_cells_say_where(tmp_path, cell, message):
+    path = openface3(tmp_path / "a.csv", [(0, "0", units3(*[0.5] * 8)), (1, "0", cell)])
+    with pytest.raises(MeshFormatError, match=message):
+        read_curves(path)
+
+
+def test_openface3_with_two_faces_is_refused(tmp_path):
+    row = units3(*[0.5] * 8)
+    with pytest.raises(MeshFormatError, match="one face"):
+        read_curves(openface3(tmp_path / "a.csv", [(0, "0", row), (0, "1", row)]))
 
 
 # --- py-feat and ours -------------------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from aublend import AU_NAMES, AUCurves, neutral_apex_neutral, read_curves, write_curves, write_rig
-from aublend.cli import Drive, Retarget, Solve
+from aublend.commands.drive import Drive
+from aublend.commands.retarget import Retarget
+from aublend.commands.solve import Solve
 from aublend.solve_halves import solve_halves
 from mesh4d import read_sequence, write_sequence
 from mesh4d.errors import MeshError, TopologyError

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from mesh4d import Mesh, MeshFormatError, MeshSequence, TopologyError, read_sequence
+from mesh4d import Mesh, MeshError, MeshFormatError, MeshSequence, TopologyError, read_sequence, write_sequence
 from mesh4d.io import frame_folder, write_mesh
 from mesh4d.io.frame_folder import FrameFolder, write_frames
 
@@ -118,3 +118,21 @@ def test_frames_are_read_side_by_side(tmp_path, monkeypatch):
 
     monkeypatch.setattr(frame_folder, "read_mesh", read)
     assert [label(mesh) for mesh in FrameFolder.open(tmp_path).prefetch(workers=2)] == [0, 1, 2, 3]
+
+
+def test_a_new_folder_appears_whole_or_not_at_all(tmp_path):
+    def broken():
+        yield frame(0)
+        raise MeshError("the second frame cannot be made")
+
+    with pytest.raises(MeshError, match="second frame"):
+        write_frames(broken(), tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sequence_without_a_suffix_is_a_folder_of_numbered_objs(tmp_path):
+    mesh = frame(0)
+    frames = np.stack([mesh.vertices + number for number in range(3)])
+    write_sequence(MeshSequence(mesh, frames, 25.0), tmp_path / "takes" / "smile")
+    assert sorted(path.name for path in (tmp_path / "takes" / "smile").iterdir()) == ["000.obj", "001.obj", "002.obj"]
+    np.testing.assert_array_equal(read_sequence(tmp_path / "takes" / "smile").frames, frames)

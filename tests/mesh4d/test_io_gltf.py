@@ -160,14 +160,68 @@ def test_attributes_and_unit_of_a_plain_mesh(tmp_path):
     assert read_morph_mesh(tmp_path / "metres.glb").unit_m == 1.0
 
 
-def test_seams_are_left_out_rather_than_split(tmp_path):
-    mesh = grid()
-    uv_faces = mesh.faces.copy()
-    uv_faces[0, 0] = 1
-    uv = np.random.default_rng(1).random((mesh.n_vertices, 2))
-    write_mesh(Mesh(mesh.vertices, mesh.faces, uv=uv, uv_faces=uv_faces), tmp_path / "a.glb")
-    back = read_mesh(tmp_path / "a.glb")
-    assert back.uv is None and back.n_vertices == mesh.n_vertices
+def seamed(morphs: int = 2) -> MorphMesh:
+    """Quads and triangles in two interleaved parts, with a texture whose seam cuts the sheet, and an unused vertex."""
+    base = grid()
+    cells = (len(base.faces)) // 2
+    faces = np.stack([base.faces[:cells], base.faces[cells:]], axis=1).reshape(-1, 3)
+    polygon = np.repeat(np.arange(cells), 2)
+    polygon[-2:] = [cells, cells + 1]  # the last cell is two triangles
+    part = np.repeat(np.arange(cells) % 2, 2)
+    uv = np.concatenate([base.vertices[:, :2] / 250, base.vertices[:, :2] / 250 + [0.3, 0.0]])
+    right = base.vertices[faces].mean(axis=1)[:, 0] > 75
+    right[1::2] = right[::2]  # a polygon lies on one side of the seam
+    texture = np.random.default_rng(2).integers(0, 255, (8, 8, 3), np.uint8)
+    colors = np.random.default_rng(3).random((base.n_vertices, 3)).astype(np.float32).astype(np.float64)
+    mesh = Mesh(
+        base.vertices, faces, polygon, uv, faces + base.n_vertices * right[:, None], texture, colors,
+        part, ("skin", "tongue"),
+    )  # fmt: skip
+    deltas = np.random.default_rng(4).normal(size=(morphs, mesh.n_vertices, 3)).astype(np.float32)
+    return MorphMesh(mesh, tuple(f"AU{number + 1}" for number in range(morphs)), deltas)
+
+
+def test_seams_and_polygons_survive(tmp_path):
+    morph = seamed()
+    mesh = morph.mesh
+    write_morph_mesh(morph, tmp_path / "a.glb")
+    stored = pygltflib.GLTF2().load(str(tmp_path / "a.glb"))
+    attributes = stored.meshes[0].primitives[0].attributes
+    assert stored.accessors[attributes.POSITION].count > mesh.n_vertices  # split for other programs
+    assert stored.accessors[attributes.TEXCOORD_0].count == stored.accessors[attributes.POSITION].count
+    back = read_morph_mesh(tmp_path / "a.glb")
+    np.testing.assert_array_equal(back.mesh.vertices, mesh.vertices)
+    np.testing.assert_array_equal(back.deltas, morph.deltas)
+    np.testing.assert_array_equal(back.mesh.colors, mesh.colors)
+    order = np.argsort(mesh.part_of_face, kind="stable")
+    np.testing.assert_array_equal(back.mesh.faces, mesh.faces[order])
+    np.testing.assert_allclose(back.mesh.uv[back.mesh.uv_faces], mesh.uv[mesh.uv_faces[order]], atol=1e-7)
+    np.testing.assert_array_equal(back.mesh.texture, mesh.texture)
+    assert sorted(map(tuple, back.mesh.polygons())) == sorted(map(tuple, mesh.polygons()))
+    assert {len(polygon) for polygon in mesh.polygons()} == {3, 4}
+
+
+def test_copies_that_were_moved_apart_stay_apart(tmp_path):
+    write_morph_mesh(seamed(), tmp_path / "a.glb")
+    stored = pygltflib.GLTF2().load(str(tmp_path / "a.glb"))
+    position = stored.accessors[stored.meshes[0].primitives[0].attributes.POSITION]
+    view = stored.bufferViews[position.bufferView]
+    blob = bytearray(stored.binary_blob())
+    last = view.byteOffset + 12 * (position.count - 1)
+    blob[last : last + 4] = struct.pack("<f", 9.0)
+    stored.set_binary_blob(bytes(blob))
+    stored.save(str(tmp_path / "b.glb"))
+    assert read_mesh(tmp_path / "b.glb").n_vertices == position.count
+
+
+@pytest.mark.parametrize("marks", ["", "@", "AAAA", "////////", 7])
+def test_marks_that_fit_no_polygons_are_passed_over(tmp_path, marks):
+    write_morph_mesh(seamed(), tmp_path / "a.glb")
+    stored = pygltflib.GLTF2().load(str(tmp_path / "a.glb"))
+    for primitive in stored.meshes[0].primitives:
+        primitive.extras = {"polygon_starts": marks}
+    stored.save(str(tmp_path / "b.glb"))
+    assert read_mesh(tmp_path / "b.glb").polygon_of_face is None
 
 
 def test_more_vertices_than_16_bits_count(tmp_path):

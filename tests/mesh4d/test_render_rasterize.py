@@ -3,6 +3,7 @@ import pytest
 import trimesh
 
 from mesh4d.errors import MeshError
+from mesh4d.render import clip
 from mesh4d.render import rasterize as kernel
 from mesh4d.render.cameras import Camera, CameraRig, Framing
 from mesh4d.render.rasterize import rasterize
@@ -143,14 +144,89 @@ def test_background_and_no_faces():
     assert (raster.triangle_ids == -1).all() and np.isnan(raster.depth).all() and not raster.barycentric.any()
 
 
-def test_triangles_that_reach_the_near_plane_are_left_out():
+def floor(n: int = 7) -> tuple[np.ndarray, np.ndarray]:
+    """A plane below a camera that stands at the origin and looks along -z; half of it lies behind."""
+    x, z = np.meshgrid(np.linspace(-40, 40, n), np.linspace(-40, 40, n))
+    rng = np.random.default_rng(5)
+    x[1:-1, 1:-1] += rng.uniform(-4, 4, (n - 2, n - 2))
+    z[1:-1, 1:-1] += rng.uniform(-4, 4, (n - 2, n - 2))
+    corner = np.arange(n * n).reshape(n, n)
+    a, b, c, d = (part.ravel() for part in (corner[:-1, :-1], corner[:-1, 1:], corner[1:, 1:], corner[1:, :-1]))
+    faces = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
+    return np.column_stack([x.ravel(), np.full(n * n, -1.0), z.ravel()]), faces
+
+
+def test_triangles_are_cut_at_the_near_plane():
+    camera = Camera(np.eye(3), np.zeros(3), 1.0, near=0.5)
+    vertices, faces = floor()
+    raster = rasterize(vertices, faces, camera, 64)
+    row, column = np.mgrid[:64, :64] + 0.5
+    down = row / 32 - 1
+    with np.errstate(divide="ignore"):
+        depth = np.where(down > 0, 1 / down, np.inf)  # y = -1 is met where depth * down = 1
+    sideways = np.abs(column / 32 - 1) * depth
+    seen = (depth < 39) & (sideways < 39)
+    assert (raster.triangle_ids >= 0)[seen].all() and not (raster.triangle_ids >= 0)[depth > 41].any()
+    np.testing.assert_allclose(raster.depth[seen], depth[seen], rtol=2e-3)
+    assert_same(vertices, faces, camera, 64)
+    points = np.einsum("pk,pkc->pc", raster.barycentric[seen], vertices[faces[raster.triangle_ids[seen]]])
+    np.testing.assert_allclose(-points[:, 2], depth[seen], rtol=5e-3)
+    np.testing.assert_allclose(points[:, 1], -1, atol=1e-5)
+
+
+def test_nothing_is_drawn_before_the_near_plane():
     camera = Camera(np.eye(3), np.zeros(3), 1.0, near=1.0)
     corners = np.array([[-1.0, -1, -2], [1, -1, -2], [0, 1, -2]])
     faces = np.array([[0, 1, 2]])
-    assert (rasterize(corners, faces, camera, 16).triangle_ids == 0).any()
-    for depth in (1.0, 0.5, 0.0, -3.0):
+    whole = rasterize(corners, faces, camera, 64).triangle_ids == 0
+    for depth in (0.5, 0.0, -3.0):
         corners[2, 2] = -depth
-        assert (rasterize(corners, faces, camera, 16).triangle_ids == -1).all()
+        raster = rasterize(corners, faces, camera, 64)
+        assert (raster.triangle_ids == 0).any() and np.nanmin(raster.depth) >= 1.0
+        assert np.nanmin(raster.depth) < 1.15  # nearly up to the plane: pixel centres seldom lie on it
+    assert whole.any()
+    corners[:, 2] = -0.9
+    assert (rasterize(corners, faces, camera, 64).triangle_ids == -1).all()
+    ortho = Camera(np.eye(3), np.zeros(3), 1.0, orthographic=True, near=1.0)
+    assert np.nanmin(rasterize(np.array([[-1.0, -1, -2], [1, -1, -2], [0, 1, 0]]), faces, ortho, 64).depth) >= 1.0
+
+
+@pytest.mark.parametrize("near", [0.5, 0.013, 0.0])
+def test_cut_edges_neither_crack_nor_overlap(near: float):
+    camera = Camera(np.eye(3), np.zeros(3), 1.0, near=near)
+    vertices, faces = floor(9)
+    turned = vertices @ np.array([[0.96, 0.28, 0], [-0.28, 0.96, 0], [0, 0, 1.0]])
+    together = rasterize(turned, faces, camera, 96).triangle_ids >= 0
+    alone = sum((rasterize(turned, face[None], camera, 96).triangle_ids >= 0).astype(int) for face in faces)
+    np.testing.assert_array_equal(alone, together.astype(int))
+    filled = np.maximum.accumulate(together, axis=0)
+    assert filled[-1].any() and not (filled & ~together)[60:].any()  # no pinhole below the horizon
+
+
+def test_far_off_vertices_are_cut_not_dropped():
+    vertices = np.array([[0.0, -1e12, 0], [1e12, 1e12, 0], [-1e12, 1e12, 0]])
+    raster = rasterize(vertices, np.array([[0, 1, 2]]), PIXELS, SIZE)
+    assert (raster.triangle_ids == 0).all()
+    np.testing.assert_allclose(raster.depth, 100.0)
+    vertices[1, 0] = np.nan
+    assert (rasterize(vertices, np.array([[0, 1, 2]]), PIXELS, SIZE).triangle_ids == -1).all()
+
+
+@pytest.mark.parametrize("fov", [None, 70.0])
+def test_no_order_changes_a_bit_of_the_depth(fov: float | None):
+    rng = np.random.default_rng(9)
+    vertices, faces = soup(7, 80)
+    near = Camera(np.eye(3), np.array([0.0, 0.0, -1.0]), 1.0, orthographic=fov is None, near=0.05)
+    for camera in (*rig(fov), near):
+        plain = rasterize(vertices, faces, camera, 48)
+        order, rows = rng.permutation(len(vertices)), rng.permutation(len(faces))
+        corners = np.argsort(order)[faces][rows]
+        turned = np.stack([np.roll(corner, rng.integers(3)) for corner in corners])
+        shuffled = rasterize(vertices[order], turned, camera, 48)
+        np.testing.assert_array_equal(shuffled.depth, plain.depth)
+        back = np.where(shuffled.triangle_ids < 0, -1, rows[shuffled.triangle_ids])
+        same = np.sort(faces[back], axis=-1) == np.sort(faces[plain.triangle_ids], axis=-1)
+        assert same[plain.triangle_ids >= 0].all()  # but for exact doubles, which hold the same corners
 
 
 def test_one_compiled_version_serves_all_input_types():
@@ -161,7 +237,7 @@ def test_one_compiled_version_serves_all_input_types():
     reversed_view = rasterize(np.asfortranarray(vertices.astype(np.float32)), faces[::-1][::-1], camera, 16)
     np.testing.assert_array_equal(as_float32.triangle_ids, expected)
     np.testing.assert_array_equal(reversed_view.triangle_ids, expected)
-    for function in (kernel._project, kernel._draw, kernel._resolve):
+    for function in (kernel._project, kernel._draw, kernel._resolve, clip._clip):
         assert len(function.signatures) == 1
 
 

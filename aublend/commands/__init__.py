@@ -1,0 +1,1 @@
+"""The commands of `aublend`, one module each; `aublend.cli` lists them."""

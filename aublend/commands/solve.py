@@ -1,0 +1,31 @@
+"""`aublend solve`: the weights behind a mesh or sequence."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from aublend.commands.animation import solved
+
+
+@dataclass(frozen=True)
+class Solve:
+    """Find the action unit weights behind a mesh or sequence on a rig's topology; write them as CSV.
+
+    Units whose halves differ get two columns, AU12L and AU12R.
+    """
+
+    rig: Positional[Path]
+    observed: Positional[Path]
+    """A mesh, or a sequence (.npz, .glb with an animation)."""
+    output: Annotated[Path, arg(aliases=["-o"])] = Path("curves.csv")
+    format: Literal["au", "livelink", "openface"] = "au"
+    """au: ours. livelink: Live Link Face's 52 ARKit shapes. openface: OpenFace 2's 17 units, without sides."""
+
+    def run(self) -> dict[str, object]:
+        from aublend import read_rig, write_curves
+
+        curves = solved(read_rig(self.rig), self.observed)
+        write_curves(curves, self.output, self.format)
+        return {"curves": str(self.output), "frames": len(curves)}

@@ -1,0 +1,152 @@
+"""Speech from text alone: espeak-ng's voice and the times of its phonemes, where its library is installed.
+
+espeak-ng (GPL-3) is not part of this toolkit and not needed for audio files: `apt-get install espeak-ng`.
+"""
+
+import ctypes
+import ctypes.util
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+
+import numpy as np
+
+from aublend.speech.audio import Audio, audio_from_array
+from aublend.speech.phones import SILENCE, Phone, covering, phones_from_espeak
+from mesh4d.errors import MeshError
+
+SYNCHRONOUS, PHONEME_EVENTS, UTF8 = 2, 1, 1
+PHONEME_EVENT, END_OF_LIST = 7, 0
+RATE_PARAMETER = 1
+TAIL_S = 0.25
+BURST_S, CLOSURE_S = 0.045, 0.06
+"""espeak-ng stamps some stops at their burst: stops shorter than the first begin this much earlier."""
+STOPS = frozenset("P B T D K G".split())
+
+
+class SynthesisError(MeshError):
+    """Text cannot be spoken here."""
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """What was said, when, and how it sounds."""
+
+    audio: Audio
+    phones: tuple[Phone, ...]
+
+
+class _EventId(ctypes.Union):
+    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_int), ("unique_identifier", ctypes.c_uint), ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int), ("audio_position", ctypes.c_int), ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p), ("id", _EventId),
+    )  # fmt: skip
+
+
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+
+
+def available() -> bool:
+    """Whether espeak-ng's library is installed."""
+    return _library_name() is not None
+
+
+def synthesise(text: str, voice: str = "en-us", words_per_minute: int = 165) -> Synthesis:
+    """Speak a text.
+
+    Args:
+        voice: one of espeak-ng's, such as "en-us", "en-gb", "en-us+f3"; other languages work too.
+
+    Raises:
+        SynthesisError: when espeak-ng is missing, knows no such voice, or makes no sound of the text.
+    """
+    library, rate_hz = _engine()
+    if library.espeak_SetVoiceByName(voice.encode()) != 0:
+        raise SynthesisError(f"espeak-ng has no voice {voice!r}")
+    library.espeak_SetParameter(RATE_PARAMETER, words_per_minute, 0)
+    chunks: list[np.ndarray] = []
+    marks: list[tuple[float, str]] = []
+
+    def receive(wave, count: int, events) -> int:
+        if wave and count > 0:
+            chunks.append(np.ctypeslib.as_array(wave, shape=(count,)).copy())
+        row = 0
+        while events[row].type != END_OF_LIST:
+            if events[row].type == PHONEME_EVENT:
+                marks.append((events[row].audio_position / 1000.0, events[row].id.string.decode("utf-8", "replace")))
+            row += 1
+        return 0
+
+    callback = _CALLBACK(receive)
+    library.espeak_SetSynthCallback(callback)
+    data = text.encode("utf-8") + b"\0"
+    library.espeak_Synth(data, ctypes.c_size_t(len(data)), 0, 1, 0, UTF8, None, None)
+    library.espeak_Synchronize()
+    if not chunks:
+        raise SynthesisError(f"espeak-ng made no sound of {text[:60]!r}")
+    samples = np.concatenate([*chunks, np.zeros(int(TAIL_S * rate_hz), np.int16)]).astype(np.float32) / 32768
+    audio = audio_from_array(samples, rate_hz)
+    return Synthesis(audio, covering(_with_closures(_phones(marks, audio.duration_s - TAIL_S)), audio.duration_s))
+
+
+def _phones(marks: list[tuple[float, str]], end_s: float) -> list[Phone]:
+    """Phones from phoneme events: each lasts until the next; affricates and r-vowels share their span."""
+    phones = []
+    for place, (start, mnemonic) in enumerate(marks):
+        end = marks[place + 1][0] if place + 1 < len(marks) else end_s
+        names = phones_from_espeak(mnemonic)
+        cuts = np.linspace(start, max(end, start), len(names) + 1)
+        for (name, stress), a, b in zip(names, cuts[:-1], cuts[1:], strict=True):
+            if b > a:
+                phones.append(Phone(name, float(a), float(b), stress=stress))
+    return phones
+
+
+def _with_closures(phones: list[Phone]) -> list[Phone]:
+    """Stops that are marked at their burst begin with their closure, taken from the sound before."""
+    shifted = list(phones)
+    for place, phone in enumerate(phones):
+        if phone.symbol in STOPS and phone.duration_s < BURST_S and place:
+            before = shifted[place - 1]
+            start = phone.start_s - min(CLOSURE_S, 0.5 * before.duration_s)
+            shifted[place] = Phone(phone.symbol, start, phone.end_s)
+            if before.symbol != SILENCE or before.end_s > start:
+                shifted[place - 1] = Phone(before.symbol, before.start_s, start, stress=before.stress)
+    return shifted
+
+
+@lru_cache(maxsize=1)
+def _engine() -> tuple[ctypes.CDLL, int]:
+    """The library, initialised once per process (doing so again can dead-lock), and its sample rate."""
+    name = _library_name()
+    if name is None:
+        raise SynthesisError("speech from text alone needs espeak-ng: apt-get install espeak-ng")
+    library = ctypes.CDLL(name)
+    rate_hz = library.espeak_Initialize(SYNCHRONOUS, 0, _data_folder(), PHONEME_EVENTS)
+    if rate_hz <= 0:
+        raise SynthesisError("espeak-ng's library is here, but not its data; reinstall espeak-ng")
+    return library, rate_hz
+
+
+def _library_name() -> str | None:
+    """The system's library, or the one in the wheel `espeakng-loader`."""
+    found = ctypes.util.find_library("espeak-ng")
+    if found is None and find_spec("espeakng_loader") is not None:
+        import espeakng_loader  # pyright: ignore[reportMissingImports]
+
+        return str(espeakng_loader.get_library_path())
+    return found
+
+
+def _data_folder() -> bytes | None:
+    """None for the system's own; the wheel brings its data."""
+    if ctypes.util.find_library("espeak-ng") is None:
+        import espeakng_loader  # pyright: ignore[reportMissingImports]
+
+        return str(espeakng_loader.get_data_path()).encode()
+    return None

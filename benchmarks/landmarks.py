@@ -1,0 +1,189 @@
+"""Landmark errors on heads of unseen identities in topologies that were never trained on, and the time per head.
+
+    python -m benchmarks.landmarks [--heads 10] [--pictures FOLDER]
+
+Errors are distances to the labels, in percent of the distance of the outer eye corners. Every head has an expression
+and is turned to a random one of the 24 axis conventions, then by up to 60 degrees of yaw and 30 of pitch, scaled and
+moved; its vertices are shuffled. `bent` heads are deformed smoothly to proportions that the generator never draws.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import trimesh
+import tyro
+from scipy.spatial.transform import Rotation
+
+from aublend.head_model import HeadModel, head_model
+from aublend.landmark_training.companions import Piece, hair_cap, joined, long_hair, torso
+from aublend.landmark_training.labels import landmark_places
+from aublend.landmark_training.scenes import clustered
+from aublend.landmark_training.shapes import random_bend, random_expression
+from mesh4d.datasets.scan import ScanStyle, simulate_scan
+from mesh4d.errors import NoFaceError
+from mesh4d.landmarks import interocular_distance, landmark_regions, read_face
+from mesh4d.landmarks.windows import view_rotation
+from mesh4d.mesh import Mesh
+from mesh4d.specs import load_split
+
+Change = Callable[[Piece, HeadModel, np.ndarray, np.random.Generator], Piece]
+
+
+def plain(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Generator) -> Piece:
+    """The head's own mesh."""
+    return head
+
+
+def skin_only(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Generator) -> Piece:
+    """Without eyeballs, teeth, tongue, lashes and mouth cavity."""
+    mesh = model.topology
+    names = np.array(mesh.part_names)[mesh.part_of_face if mesh.part_of_face is not None else []]
+    return Piece(head.vertices, head.faces[np.isin(names, ["skin", "lips"])])
+
+
+def subdivided(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Generator) -> Piece:
+    """Twice refined by Loop's scheme: 150,000 triangles."""
+    skin = skin_only(head, model, points, rng)
+    return Piece(*trimesh.remesh.subdivide_loop(skin.vertices, skin.faces, iterations=2))
+
+
+def decimated(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Generator) -> Piece:
+    """Quadric decimation to 2,000 vertices."""
+    return _filtered(skin_only(head, model, points, rng), "meshing_decimation_quadric_edge_collapse", targetfacenum=4000)
+
+
+def remeshed(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Generator) -> Piece:
+    """Isotropic triangles of 2.5 mm."""
+    import pymeshlab
+
+    return _filtered(
+        skin_only(head, model, points, rng), "meshing_isotropic_explicit_remeshing", targetlen=pymeshlab.PureValue(2.5)
+    )
+
+
+def voxels(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Generator) -> Piece:
+    """Resampled on a grid of 2 mm, as a closed surface."""
+    import pymeshlab
+
+    return _filtered(head, "generate_resampled_uniform_mesh", cellsize=pymeshlab.PureValue(2.0), mergeclosevert=True)
+
+
+def coarse_grid(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Generator) -> Piece:
+    """Vertices clustered in cells of 5 mm."""
+    return clustered(skin_only(head, model, points, rng), 5.0)
+
+
+def scanned(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Generator) -> Piece:
+    """A range scan from the front: noise, holes, spikes, ragged edge."""
+    style = ScanStyle(step_mm=rng.uniform(0.8, 2.2), holes=6, noise_mm=0.15)
+    scan = simulate_scan(Mesh(head.vertices, head.faces), style, rng).to_mesh()
+    return Piece(scan.vertices, scan.faces)
+
+
+def bent(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Generator) -> Piece:
+    """Marked here; the bending is done before (labels must follow)."""
+    return skin_only(head, model, points, rng)
+
+
+def bust(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Generator) -> Piece:
+    """With torso and hair."""
+    mesh = model.topology
+    pieces = [head, torso(model, rng), hair_cap(Piece(head.vertices, mesh.faces), mesh.vertices, rng)]
+    return joined([*pieces, long_hair(rng)] if rng.random() < 0.5 else pieces)
+
+
+CHANGES: dict[str, Change] = {
+    change.__name__: change
+    for change in (
+        plain, skin_only, subdivided, decimated, remeshed, voxels, coarse_grid, scanned, bent, bust,
+    )
+}  # fmt: skip
+
+
+def _filtered(piece: Piece, name: str, **options: object) -> Piece:
+    import pymeshlab
+
+    meshes = pymeshlab.MeshSet()
+    meshes.add_mesh(pymeshlab.Mesh(piece.vertices, piece.faces))
+    meshes.apply_filter(name, **options)
+    made = meshes.current_mesh()
+    return Piece(made.vertex_matrix(), made.face_matrix().astype(np.int64))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A mesh and where its landmarks are."""
+
+    mesh: Mesh
+    points: np.ndarray
+
+
+def make_case(name: str, seed: int, model: HeadModel) -> Case:
+    """One test head: identity `seed`, changed and posed."""
+    rng = np.random.default_rng([seed, len(name)])
+    places = landmark_places(model)
+    rig = model.rig(seed)
+    vertices = rig.pose(random_expression(rng))
+    if name == "bent":
+        vertices = random_bend(rng, places.on(vertices), 1.0)(vertices)
+    points = places.on(vertices)
+    piece = CHANGES[name](Piece(vertices, model.topology.faces), model, points, rng)
+    used, faces = np.unique(piece.faces, return_inverse=True)
+    shuffle = rng.permutation(len(used))
+    vertices, faces = piece.vertices[used][shuffle], np.argsort(shuffle)[faces.reshape(-1, 3)]
+    look = view_rotation(rng.uniform(-60, 60), rng.uniform(-30, 30))
+    turn = Rotation.create_group("O").as_matrix()[rng.integers(24)] @ look
+    scale, shift = 10 ** rng.uniform(-3, 1), rng.normal(0, 100, 3)
+    return Case(Mesh(scale * (vertices @ turn.T + shift), faces), scale * (points @ turn.T + shift))
+
+
+def main(heads: int = 8, only: tuple[str, ...] = (), first: int = 450, pictures: str = "") -> None:
+    """Print a table: mean, median and 95th percentile of the error per change, failures, seconds."""
+    model = head_model()
+    regions = np.array(landmark_regions())
+    names = only or tuple(CHANGES)
+    known = set(load_split("aublendset")["test"])
+    print(f"{'change':12s} {'mean %':>7s} {'median':>7s} {'p95':>7s} {'worst head':>10s} {'lost':>5s} {'s':>6s}   by region")
+    everything = []
+    for name in names:
+        errors, lost, seconds = [], 0, []
+        for seed in range(first, first + heads):
+            if seed not in known:
+                raise ValueError(f"identity {seed} is not in the test part")
+            case = make_case(name, seed, model)
+            started = time.perf_counter()
+            try:
+                face = read_face(case.mesh)
+            except NoFaceError as error:
+                lost += 1
+                print(f"  {name} {seed}: {error}")
+                continue
+            seconds.append(time.perf_counter() - started)
+            gap = np.linalg.norm(face.landmarks.points - case.points, axis=1)
+            errors.append(100 * gap / interocular_distance(case.points))
+            if pictures:
+                _draw(case, face.landmarks.points, f"{pictures}/{name}_{seed}.png")
+        if not errors:
+            print(f"{name:12s} all lost")
+            continue
+        table = np.array(errors)
+        everything.append(table)
+        parts = " ".join(f"{r} {table[:, regions == r].mean():.2f}" for r in dict.fromkeys(regions))
+        print(
+            f"{name:12s} {table.mean():7.2f} {np.median(table):7.2f} {np.percentile(table, 95):7.2f} "
+            f"{table.mean(axis=1).max():10.2f} {lost:5d} {min(seconds):6.2f}   {parts}"
+        )
+    table = np.concatenate(everything)
+    print(f"{'all':12s} {table.mean():7.2f} {np.median(table):7.2f} {np.percentile(table, 95):7.2f}")
+
+
+def _draw(case: Case, found: np.ndarray, path: str) -> None:
+    from benchmarks.landmark_pictures import draw
+
+    draw(case.mesh, found, case.points, path)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
