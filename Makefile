@@ -20,7 +20,7 @@ test: $(INSTALLED) viewer
 	@$(BIN)/python -m pytest $(ARGS)
 
 bench: $(INSTALLED)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench,open3d,pyrender]'
 	@$(BIN)/python -m benchmarks.read_meshes
 	@$(BIN)/python -m benchmarks.memory
 	@$(BIN)/python -m benchmarks.frame_folder

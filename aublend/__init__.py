@@ -5,6 +5,7 @@ from aublend.curve_files import read_curves, write_curves
 from aublend.curves import AUCurves, joined, neutral_apex_neutral
 from aublend.emotion_pad import pad_curves, pad_weights
 from aublend.emotions import EMOTIONS, emotion_weights
+from aublend.face_regions import face_regions
 from aublend.head_model import HeadModel, head_model
 from aublend.predict import predict_rig
 from aublend.rig import AURig
@@ -24,6 +25,7 @@ __all__ = [
     "arkit_from_au",
     "au_from_arkit",
     "emotion_weights",
+    "face_regions",
     "head_model",
     "joined",
     "load_target_pack",

@@ -13,7 +13,7 @@ BROW_KNIT_MM = 3.5
 """How far the corrugator draws each inner brow towards the middle at full intensity."""
 LIP_SKIN_MM, TUCK_MM = 0.6, 1.6
 """Where the border of a sucked-in lip comes to lie: this far on its side of the meeting line, this far before it."""
-WALL_BACK_MM = 3.5
+WALL_BACK_MM = 7.0
 """How far the mouth's wall behind a sucked-in lip makes room for it."""
 SUCK_REACH_MM = {1: 12.0, -1: 20.0}
 """How far the skin above the upper (1) and below the lower lip (-1) follows."""

@@ -15,7 +15,7 @@ from aublend.units import AU_NAMES
 from mesh4d.errors import MeshFormatError
 from mesh4d.io import atomic_write
 
-FORMAT = "facet4d AUBlendSet 1"
+FORMAT = "facet4d AUBlendSet 2"
 
 
 @dataclass(frozen=True)
@@ -25,21 +25,30 @@ class BlendSet:
     seeds: tuple[int, ...]
     neutrals: Float[np.ndarray, "N V 3"]
     deltas: Float[np.ndarray, "N A V 3"]
+    recipe: str
+    """Names the unit shapes that the set was made from; see `recipe_of`."""
 
     def part(self, seeds: Sequence[int]) -> "BlendSet":
         """The identities of one part of a split, in the split's order."""
         rows = [self.seeds.index(seed) for seed in seeds]
-        return BlendSet(tuple(seeds), self.neutrals[rows], self.deltas[rows])
+        return BlendSet(tuple(seeds), self.neutrals[rows], self.deltas[rows], self.recipe)
 
     def digest(self) -> str:
         """A hash of everything in the set; two machines that agree print the same."""
         content = hashlib.sha256(json.dumps(self.seeds).encode())
-        content.update(np.ascontiguousarray(self.neutrals.round(2)).tobytes())
+        content.update(np.ascontiguousarray(self.neutrals.round(1)).tobytes())
+        for of_identity in self.deltas:
+            content.update(of_identity.astype(np.float32).round(1).tobytes())
         return content.hexdigest()[:16]
 
 
+def recipe_of(model: HeadModel) -> str:
+    """A hash of the template's unit shapes: a set made from other shapes is stale."""
+    return hashlib.sha256(model.shapes.deltas.astype(np.float32).round(2).tobytes()).hexdigest()[:16]
+
+
 def build_blendset(model: HeadModel, seeds: Sequence[int]) -> BlendSet:
-    """Make the set: about 0.2 s an identity."""
+    """Make the set: about half a second an identity."""
     vertices = model.topology.n_vertices
     neutrals = np.empty((len(seeds), vertices, 3), np.float32)
     deltas = np.empty((len(seeds), len(AU_NAMES), vertices, 3), np.float16)
@@ -47,7 +56,7 @@ def build_blendset(model: HeadModel, seeds: Sequence[int]) -> BlendSet:
         identity = model.parameters(seed)
         neutrals[row] = model.neutral(identity).vertices
         deltas[row] = model.deltas(identity)
-    return BlendSet(tuple(seeds), neutrals, deltas)
+    return BlendSet(tuple(seeds), neutrals, deltas, recipe_of(model))
 
 
 def write_blendset(blendset: BlendSet, path: Path) -> None:
@@ -59,6 +68,7 @@ def write_blendset(blendset: BlendSet, path: Path) -> None:
             seeds=np.array(blendset.seeds),
             neutrals=blendset.neutrals,
             deltas=blendset.deltas,
+            recipe=np.array(blendset.recipe),
         )
 
 
@@ -71,4 +81,12 @@ def read_blendset(path: Path) -> BlendSet:
     with np.load(path, allow_pickle=False) as stored:
         if "format" not in stored or str(stored["format"]) != FORMAT:
             raise MeshFormatError(path, "field format", repr(FORMAT), repr(str(stored.get("format"))))
-        return BlendSet(tuple(stored["seeds"].tolist()), stored["neutrals"], stored["deltas"])
+        return BlendSet(tuple(stored["seeds"].tolist()), stored["neutrals"], stored["deltas"], str(stored["recipe"]))
+
+
+def stored_recipe(path: Path) -> str | None:
+    """What a stored set was made from; None when there is no such file or set."""
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as stored:
+        return str(stored["recipe"]) if "recipe" in stored else None

@@ -50,6 +50,7 @@ def carried_deltas(
         eyes: the mesh's own eyeballs.
     """
     places = registration.target_on_template
+    side = registration.lip_side + registration.lid_side
     moved = places.interpolate(deltas, model.topology.faces)
     distance = np.abs(places.signed_distance) / registration.pose.scale
     component = vertex_components(mesh.vertices, mesh.faces)
@@ -59,12 +60,12 @@ def carried_deltas(
         "uc,uc->u", tree_normals(template, model.topology.faces, places), vertex_normals(mesh.vertices, mesh.faces)
     )
     main = component == _largest(component, mesh.faces)
-    steady &= ~main | (facing > LEAST_COSINE) | _lip_seam(mesh, registration.lip_side)
+    steady &= ~main | (facing > LEAST_COSINE) | _lip_seam(mesh, side)
     steady &= ~inner
     wall = _wall_of_cavity(model, template, mesh, moved, deltas, np.flatnonzero(main & ~steady & ~inner))
     steady[wall] = True
-    steady &= ~_torn(mesh, moved, registration.lip_side, steady)
-    moved = _continued(mesh, component, registration.lip_side, moved, steady, ~steady & ~inner)
+    steady &= ~_torn(mesh, moved, side, steady)
+    moved = _continued(mesh, component, side, moved, steady, ~steady & ~inner)
     _fade_loose(moved, component, distance, steady, inner)
     for name in np.unique(component[inner]):
         piece = np.flatnonzero(component == name)
@@ -106,23 +107,23 @@ def _blended(
     return motion
 
 
-def _lip_seam(mesh: Mesh, lip_side: Int[np.ndarray, " U"]) -> Bool[np.ndarray, " U"]:
+def _lip_seam(mesh: Mesh, side: Int[np.ndarray, " U"]) -> Bool[np.ndarray, " U"]:
     """Vertices with neighbours on the other lip: where a scan has welded the lips their normals say nothing."""
     edges = mesh.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
     seam = np.zeros(mesh.n_vertices, bool)
-    seam[edges[lip_side[edges].prod(axis=1) < 0]] = True
+    seam[edges[side[edges].prod(axis=1) < 0]] = True
     return seam
 
 
 def _torn(
-    mesh: Mesh, moved: Float[np.ndarray, "A U 3"], lip_side: Int[np.ndarray, " U"], steady: Bool[np.ndarray, " U"]
+    mesh: Mesh, moved: Float[np.ndarray, "A U 3"], side: Int[np.ndarray, " U"], steady: Bool[np.ndarray, " U"]
 ) -> Bool[np.ndarray, " U"]:
     """Vertices of edges that some unit would tear: neighbours that took their motion from both sides of a fold.
 
     Between the lips that is as it should be, also where a scan has welded them.
     """
     edges = mesh.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
-    edges = np.unique(np.sort(edges[steady[edges].all(axis=1) & (lip_side[edges].prod(axis=1) >= 0)], axis=1), axis=0)
+    edges = np.unique(np.sort(edges[steady[edges].all(axis=1) & (side[edges].prod(axis=1) >= 0)], axis=1), axis=0)
     length = np.linalg.norm(mesh.vertices[edges[:, 0]] - mesh.vertices[edges[:, 1]], axis=1)
     allowed = TEAR_STRAIN * length + TEAR_SLACK_MM
     torn = np.zeros(mesh.n_vertices, bool)
@@ -160,7 +161,7 @@ def _inner_pieces(
 def _continued(
     mesh: Mesh,
     component: Int[np.ndarray, " U"],
-    lip_side: Int[np.ndarray, " U"],
+    side: Int[np.ndarray, " U"],
     moved: Float[np.ndarray, "A U 3"],
     known: Bool[np.ndarray, " U"],
     wanted: Bool[np.ndarray, " U"],
@@ -171,7 +172,7 @@ def _continued(
     unknown = np.flatnonzero(wanted & has_known[component])
     if len(unknown) == 0:
         return moved
-    graph = _edge_graph(mesh, lip_side)
+    graph = _edge_graph(mesh, side)
     degree = np.asarray(graph.sum(axis=1)).ravel()
     stiffness = (sp.diags(degree + 1e-9 * max(degree.max(), 1e-12)) - graph).tocsr()[unknown]
     given = np.flatnonzero(known)
@@ -182,7 +183,7 @@ def _continued(
     return extended
 
 
-def _edge_graph(mesh: Mesh, lip_side: Int[np.ndarray, " U"]) -> sp.csr_matrix:
+def _edge_graph(mesh: Mesh, side: Int[np.ndarray, " U"]) -> sp.csr_matrix:
     """Edges weighted by the inverse of their length; vertices at one place (texture seams) are tied together.
 
     Not so where the lips touch.
@@ -191,7 +192,7 @@ def _edge_graph(mesh: Mesh, lip_side: Int[np.ndarray, " U"]) -> sp.csr_matrix:
     edges = np.unique(np.sort(edges, axis=1), axis=0)
     length = np.linalg.norm(mesh.vertices[edges[:, 0]] - mesh.vertices[edges[:, 1]], axis=1)
     ties = seams(mesh.vertices, vertex_normals(mesh.vertices, mesh.faces))
-    ties = ties[lip_side[ties].prod(axis=1) >= 0]
+    ties = ties[side[ties].prod(axis=1) >= 0]
     rows = np.concatenate([edges, ties])
     weight = np.concatenate([1 / np.maximum(length, 1e-3), np.full(len(ties), 1e4)])
     graph = sp.coo_matrix((weight, rows.T), shape=(mesh.n_vertices,) * 2).tocsr()
@@ -222,13 +223,16 @@ def _inner_motion(
     points: Float[np.ndarray, "M 3"],
     deltas: Float[np.ndarray, "A V 3"],
 ) -> Float[np.ndarray, "A M 3"]:
-    """The motion of the embedded eyeball, row of teeth or tongue that a piece lies on; all but the tongue as solids."""
+    """The motion of the embedded eyeball, row of teeth, tongue or cavity that a piece lies on.
+
+    Eyeballs and teeth move as solids. A bag around the mouth lies on the cavity and takes its motion point by point.
+    """
     parts = model.parts
-    solids = (parts.left_eye, parts.right_eye, parts.upper_teeth, parts.lower_teeth, parts.tongue)
-    gaps = [np.median(KDTree(template[ids]).query(points)[0]) for ids in solids]
+    pieces = (parts.left_eye, parts.right_eye, parts.upper_teeth, parts.lower_teeth, parts.tongue, parts.cavity)
+    gaps = [_typical_gap(template[ids], points) for ids in pieces]
     best = int(np.argmin(gaps))
-    ids = solids[best]
-    if ids is parts.tongue:
+    ids = pieces[best]
+    if ids is parts.tongue or ids is parts.cavity:
         gap, nearest = KDTree(template[ids]).query(points, k=4)
         return _blended(deltas, ids[nearest], gap)
     motion = np.zeros((len(deltas), len(points), 3))
@@ -240,3 +244,8 @@ def _inner_motion(
                 continue  # a collapsed part has no motion to give
             motion[row] = solid.apply(points) - points
     return motion
+
+
+def _typical_gap(part: Float[np.ndarray, "N 3"], points: Float[np.ndarray, "M 3"]) -> float:
+    """How far a piece and a part lie apart, either way: a bag is near to the teeth it holds, they are not to all of it."""
+    return float(np.mean(KDTree(part).query(points)[0]) + np.mean(KDTree(points).query(part)[0]))

@@ -13,6 +13,7 @@ from aublend.commands.rig import Rig
 from aublend.commands.solve import Solve
 from aublend.commands.synth import Synth
 from aublend.commands.train import Train
+from aublend.commands.train_landmarks import TrainLandmarks
 from mesh4d.command import reader_may_leave, run_command
 
 Command = (
@@ -22,6 +23,7 @@ Command = (
     | Annotated[Retarget, subcommand("retarget")]
     | Annotated[Synth, subcommand("synth")]
     | Annotated[Train, subcommand("train")]
+    | Annotated[TrainLandmarks, subcommand("train-landmarks")]
     | Annotated[Eval, subcommand("eval")]
 )
 

@@ -1,12 +1,13 @@
 """AUCurves: action unit weights over time."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
-from aublend.units import N_UNITS, parse_unit
+from aublend.units import AU_INDEX, N_UNITS, parse_unit
 from mesh4d.errors import MeshError
 
 
@@ -31,7 +32,14 @@ class AUCurves:
 
     def halves(self) -> Float[np.ndarray, "T 2 A"]:
         """Weights of all 32 units for the subject's left (0) and right (1) half, per frame."""
-        return np.stack([half_weights(dict(zip(self.names, row, strict=True))) for row in self.weights])
+        bad = np.argwhere(~np.isfinite(self.weights))
+        if len(bad):
+            frame, column = bad[0]
+            raise MeshError(f"the weight of {self.names[column]} must be finite, found it is not in frame {frame}")
+        of_halves = np.zeros((len(self.names), 2, N_UNITS))
+        for row, name in enumerate(self.names):
+            of_halves[row] = half_weights({name: 1.0})
+        return (self.weights @ of_halves.reshape(len(self.names), -1)).reshape(-1, 2, N_UNITS)
 
 
 def half_weights(weights: Mapping[str, float]) -> Float[np.ndarray, "2 A"]:
@@ -40,16 +48,17 @@ def half_weights(weights: Mapping[str, float]) -> Float[np.ndarray, "2 A"]:
     "AU12" sets both halves, "AU12L" adds to the left one only, "AU12C" stands for the letter's intensity times
     the value.
     """
-    halves = np.zeros((2, N_UNITS))
+    left, right = [0.0] * N_UNITS, [0.0] * N_UNITS
     for name, value in weights.items():
-        index, side, intensity = parse_unit(name)
-        if not np.isfinite(value):
+        index = AU_INDEX.get(name)
+        index, side, intensity = parse_unit(name) if index is None else (index, "both", 1.0)
+        if not math.isfinite(value):
             raise MeshError(f"the weight of {name} must be a finite number, found {value}")
         if side != "right":
-            halves[0, index] += intensity * value
+            left[index] += intensity * value
         if side != "left":
-            halves[1, index] += intensity * value
-    return halves
+            right[index] += intensity * value
+    return np.array([left, right])
 
 
 def neutral_apex_neutral(

@@ -53,17 +53,21 @@ def emotion_weights(name: str, intensity: float = 1.0) -> dict[str, float]:
     return {unit: weight * intensity for unit, weight in emotion(name).units.items()}
 
 
-def sample_emotion_weights(name: str, intensity: float, rng: np.random.Generator) -> dict[str, float]:
+def sample_emotion_weights(
+    name: str, intensity: float, rng: np.random.Generator, *, co_occurrence: float = 1.0, asymmetry: float = 0.06
+) -> dict[str, float]:
     """One person's way of showing an emotion: units vary in strength, optional ones come and go, sides differ.
 
     Args:
         intensity: scales every unit; 1 is full.
         rng: the only source of chance.
+        co_occurrence: factor on the rates at which optional units come along; 0 shows prototypes only.
+        asymmetry: standard deviation of half the difference between the sides, as a share of the weight.
     """
     kind = emotion(name)
     weights = {unit: weight * rng.uniform(0.75, 1.15) for unit, weight in kind.units.items()}
     for unit, weight in kind.optional.items():
-        if rng.random() < kind.rates.get(unit, 0.5):
+        if rng.random() < co_occurrence * kind.rates.get(unit, 0.5):
             weights[unit] = weight * rng.uniform(0.3, 1.0)
     if kind.mirrored and rng.random() < 0.5:
         weights = {swap_side(unit): weight for unit, weight in weights.items()}
@@ -73,7 +77,7 @@ def sample_emotion_weights(name: str, intensity: float, rng: np.random.Generator
         if unit[-1] in "LR" or unit in ("AU61", "AU62", "AU63", "AU64"):
             skewed[unit] = weight
             continue
-        tilt = rng.normal(0, 0.06)
+        tilt = rng.normal(0, asymmetry)
         skewed[f"{unit}L"] = float(np.clip(weight * (1 + tilt), 0, 1))
         skewed[f"{unit}R"] = float(np.clip(weight * (1 - tilt), 0, 1))
     return skewed

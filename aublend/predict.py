@@ -15,7 +15,8 @@ from aublend.head_model import HeadModel, head_model
 from aublend.registration import HeadFit, carry_deltas, fit_head
 from aublend.rig import AURig
 from aublend.rigid_parts import RigidPart, eyeball
-from aublend.unit_shapes import identity_deltas, with_anatomy, with_fissures
+from aublend.style import Style, style_named
+from aublend.unit_shapes import eyeball_deltas, identity_deltas, with_anatomy, with_fissures
 from aublend.units import AU_NAMES
 from mesh4d.errors import MeshError
 from mesh4d.mesh import Mesh
@@ -23,30 +24,33 @@ from mesh4d.mesh import Mesh
 Method = Literal["net", "transfer", "mean"]
 
 
-def predict_rig(mesh: Mesh, method: Method = "net") -> AURig:
+def predict_rig(mesh: Mesh, method: Method = "net", style: Style | str = "natural") -> AURig:
     """The 32 action units of a head, in its own topology, vertex order, pose and unit.
 
     Args:
         mesh: any head, neutral. The embedded topology is recognised; others are registered first.
         method: "net" is AUBlendNet, "transfer" deformation transfer from the average head, "mean" the training
             identities' mean displacements.
+        style: "subtle", "natural", "exaggerated", or one learned from examples (`aublend.style.learn_style`).
 
     Raises:
         NoFaceError: when the mesh holds no face.
         MeshError: for an unknown method.
+        SpecError: for an unknown style.
     """
     if method not in get_args(Method):
         raise MeshError(f"unknown method {method!r}; expected one of {', '.join(get_args(Method))}")
-    return rig_of_fit(fit_head(mesh), method)
+    chosen = style_named(style) if isinstance(style, str) else style
+    return rig_of_fit(fit_head(mesh), method, chosen)
 
 
-def rig_of_fit(fit: HeadFit, method: Method = "net") -> AURig:
+def rig_of_fit(fit: HeadFit, method: Method = "net", style: Style | None = None) -> AURig:
     """The rig of a head that is already in correspondence; see `predict_rig`.
 
     Anatomy is imposed twice: on the embedded topology, and once more on the head's own vertices, whose lids and lips
     lie a registration error away from it.
     """
-    carried = carry_deltas(fit, predict_deltas(fit.template_vertices, method))
+    carried = carry_deltas(fit, predict_deltas(fit.template_vertices, method, style))
     to_face = np.linalg.inv(fit.to_mesh.scale * fit.to_mesh.rotation.T)
     rest = fissures_of_fit(fit)
     deltas = carried @ to_face
@@ -67,7 +71,9 @@ def rig_of_fit(fit: HeadFit, method: Method = "net") -> AURig:
     return dataclasses.replace(rig.moved(fit.to_mesh), neutral=fit.mesh)
 
 
-def predict_deltas(vertices: Float[np.ndarray, "V 3"], method: Method = "net") -> Float[np.ndarray, "A V 3"]:
+def predict_deltas(
+    vertices: Float[np.ndarray, "V 3"], method: Method = "net", style: Style | None = None
+) -> Float[np.ndarray, "A V 3"]:
     """Displacements of the 32 units on the embedded topology, mm, for a head in the face frame."""
     predictors: dict[str, Callable[[HeadModel, np.ndarray], np.ndarray]] = {
         "net": _net,
@@ -76,7 +82,18 @@ def predict_deltas(vertices: Float[np.ndarray, "V 3"], method: Method = "net") -
     }
     model = head_model()
     deltas = predictors[method](model, vertices)
-    return deltas if method == "transfer" else with_anatomy(model.shapes, vertices, deltas)
+    styled = deltas if style is None else _with_eyeballs(model, vertices, style.shaped(deltas))
+    return styled if method == "transfer" and style is None else with_anatomy(model.shapes, vertices, styled)
+
+
+def _with_eyeballs(
+    model: HeadModel, vertices: Float[np.ndarray, "V 3"], deltas: Float[np.ndarray, "A V 3"]
+) -> Float[np.ndarray, "A V 3"]:
+    """Eyeballs turned as by nature, whatever a style made of them."""
+    turned = deltas.copy()
+    for eye in model.shapes.eyes:
+        turned[:, eye] = eyeball_deltas(vertices[eye], eye_centre(vertices, eye))
+    return turned
 
 
 def _net(model: HeadModel, vertices: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Any head in correspondence with the embedded one: its shape on the embedded topology, and motion carried back."""
 
+import dataclasses
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,7 +15,8 @@ from aublend.unit_shapes import identity_deltas
 from aublend.units import ACTION_UNITS
 from mesh4d.geometry.rigid import Similarity, similarity_align
 from mesh4d.geometry.topology import same_triangles
-from mesh4d.mesh import Mesh
+from mesh4d.landmarks.points68 import base_mesh_places, landmark_names
+from mesh4d.mesh import Landmarks, Mesh
 from mesh4d.registration import FaceTemplate, Registration, face_template, register
 from mesh4d.registration.openings import Opening, mouth_opening, separate_rings, shared_edges
 from mesh4d.registration.visibility import fit_sphere, outward_faces, vertex_components
@@ -143,7 +145,7 @@ def prior_template() -> FaceTemplate:
     # Eigenvectors of the small Gram matrix: 200 x 200 instead of 14,760 x 14,760.
     vectors = np.linalg.eigh(centred @ centred.T).eigenvectors[:, ::-1][:, :PRIOR_SIZE]
     basis = (vectors.T @ centred) / np.sqrt(len(heads) - 1)
-    average = model.topology.with_vertices(mean.reshape(-1, 3))
+    average = with_landmarks68(model.topology.with_vertices(mean.reshape(-1, 3)))
     return face_template(
         average,
         basis.reshape(PRIOR_SIZE, -1, 3),
@@ -151,6 +153,14 @@ def prior_template() -> FaceTemplate:
         (*mouth_opening(average), *_eye_openings(model)),
         STRONG_POSES,
     )
+
+
+def with_landmarks68(head: Mesh) -> Mesh:
+    """A head on the embedded topology with the 68 points of data_specs/landmarks68.toml."""
+    corners, weights = base_mesh_places()
+    own = np.searchsorted(head_model().base_vertex_ids, corners)
+    points = np.einsum("lk,lkc->lc", weights, head.vertices[own])
+    return dataclasses.replace(head, landmarks=Landmarks(landmark_names(), points))
 
 
 def expression_modes(model: HeadModel, vertices: Float[np.ndarray, "V 3"]) -> dict[str, Float[np.ndarray, "V 3"]]:

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int
 
+from aublend.blending import ShapeBlocks, shape_blocks
 from aublend.curves import AUCurves, half_weights
 from aublend.halves import MidPlane
 from aublend.rigid_parts import RigidPart
@@ -80,8 +81,7 @@ class AURig:
 
     def animate(self, curves: AUCurves) -> MeshSequence:
         """The head under curves, one frame per row."""
-        frames = np.stack([self.pose(halves) for halves in curves.halves()])
-        return MeshSequence(self.neutral, frames, curves.fps)
+        return MeshSequence(self.neutral, self.poses(curves.halves()), curves.fps)
 
     def solve(self, observed: Mesh | MeshSequence) -> AUCurves:
         """The unit weights that explain a head, or each frame of a sequence, on this rig's topology.
@@ -95,16 +95,14 @@ class AURig:
 
     def pose(self, halves: Float[np.ndarray, "2 A"]) -> Float[np.ndarray, "V 3"]:
         """Vertices under one weight row for the left half and one for the right."""
-        left, right = halves
-        displacement = self._blend(left)
-        if not np.array_equal(left, right):
-            share = self.left_weight[:, None]
-            displacement = share * displacement + (1 - share) * self._blend(right)
-        vertices = self.neutral.vertices + displacement
+        return self.poses(halves[None])[0]
+
+    def poses(self, halves: Float[np.ndarray, "T 2 A"]) -> Float[np.ndarray, "T V 3"]:
+        """Vertices of many frames; on all cores where there is enough to do."""
+        frames = self._blocks.posed(halves, self.neutral.n_vertices)
         for part in self.rigid_parts:
-            side = left if part.side == "left" else right
-            vertices[part.vertex_ids] = part.turned(self.neutral.vertices[part.vertex_ids], side)
-        return vertices
+            part.turn(frames, self.neutral.vertices, halves[:, 0 if part.side == "left" else 1])
+        return frames
 
     def moved(self, frame: Similarity) -> "AURig":
         """The same rig in the coordinates that `frame` maps to."""
@@ -132,18 +130,18 @@ class AURig:
             for name in names
         }
 
-    def _blend(self, weights: Float[np.ndarray, " A"]) -> Float[np.ndarray, "V 3"]:
-        """w . D + p(w) . C over the active units and pairs only."""
-        total = _weighted_sum(weights, self.deltas)
-        if len(self.pairs):
-            total = total + _weighted_sum(weights[self.pair_units].prod(axis=1), self.correctives)
-        return total
-
-
-def _weighted_sum(weights: Float[np.ndarray, " S"], shapes: Float[np.ndarray, "S V 3"]) -> Float[np.ndarray, "V 3"]:
-    active = np.flatnonzero(weights)
-    flat = shapes.reshape(len(shapes), -1)
-    return (weights[active].astype(flat.dtype) @ flat[active]).reshape(-1, 3).astype(np.float64)
+    @cached_property
+    def _blocks(self) -> ShapeBlocks:
+        """The shapes as `drive` reads them."""
+        fixed = [part.vertex_ids for part in self.rigid_parts]
+        return shape_blocks(
+            self.neutral.vertices,
+            self.left_weight,
+            self.deltas,
+            self.correctives,
+            self.pair_units,
+            np.concatenate([np.empty(0, np.int64), *fixed]),
+        )
 
 
 def _is_pair(name: str) -> bool:

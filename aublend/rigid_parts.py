@@ -6,12 +6,13 @@ the summed rotation vectors keeps it round at every weight.
 
 import dataclasses
 from dataclasses import dataclass
+from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.spatial.transform import Rotation
 
 from aublend.units import AU_INDEX, N_UNITS
+from mesh4d.compiled import compiled
 from mesh4d.geometry.rigid import Similarity
 
 EYE_TURN_DEG = {"AU61": 30.0, "AU62": -30.0}
@@ -32,9 +33,11 @@ class RigidPart:
     rotation_vectors: Float[np.ndarray, "A 3"]
     """Axis times angle (rad) at weight 1, per action unit; they add."""
 
-    def turned(self, rest: Float[np.ndarray, "M 3"], weights: Float[np.ndarray, " A"]) -> Float[np.ndarray, "M 3"]:
-        """Positions of the part under the side's unit weights."""
-        return Rotation.from_rotvec(weights @ self.rotation_vectors).apply(rest - self.pivot) + self.pivot
+    def turn(
+        self, frames: Float[np.ndarray, "T V 3"], rest: Float[np.ndarray, "V 3"], weights: Float[np.ndarray, "T A"]
+    ) -> None:
+        """Put the part in its place in every frame, under the unit weights of its side."""
+        _turn(frames, rest, self.vertex_ids, self.pivot, weights @ self.rotation_vectors)
 
     def moved(self, frame: Similarity) -> "RigidPart":
         """The same part in the coordinates that `frame` maps to."""
@@ -50,3 +53,23 @@ def eyeball(name: str, side: str, vertex_ids: Int[np.ndarray, " M"], pivot: Floa
     for unit, angle in EYE_NOD_DEG.items():
         vectors[AU_INDEX[unit], 0] = np.radians(angle)
     return RigidPart(name, side, vertex_ids, pivot, vectors)
+
+
+@compiled()
+@no_type_check
+def _turn(frames, rest, vertex_ids, pivot, vectors):
+    """Rodrigues' formula: R = 1 + sin(a)/a [v]x + (1 - cos(a))/a^2 [v]x^2, about the pivot."""
+    for t in range(len(vectors)):
+        x, y, z = vectors[t]
+        square = x * x + y * y + z * z
+        if square == 0:
+            first, second = 0.0, 0.0
+        else:
+            angle = np.sqrt(square)
+            first, second = np.sin(angle) / angle, 2 * (np.sin(angle / 2) / angle) ** 2
+        for vertex in vertex_ids:
+            p, q, r = rest[vertex, 0] - pivot[0], rest[vertex, 1] - pivot[1], rest[vertex, 2] - pivot[2]
+            along = x * p + y * q + z * r
+            frames[t, vertex, 0] = rest[vertex, 0] + first * (y * r - z * q) + second * (x * along - square * p)
+            frames[t, vertex, 1] = rest[vertex, 1] + first * (z * p - x * r) + second * (y * along - square * q)
+            frames[t, vertex, 2] = rest[vertex, 2] + first * (x * q - y * p) + second * (z * along - square * r)

@@ -21,9 +21,15 @@ DEPTH_CELL_MM = 0.5
 """Upper and lower samples of a slice face each other when they lie in one cell of depth."""
 LATTICE = 10
 """Samples per triangle edge."""
+TOUCHING_MM = 0.2
+"""A gap wider than this is measured once more between the nearest samples of both edges ..."""
+EDGE_SAMPLES = 24
+"""... so many of the lowest of the upper and the highest of the lower margin."""
 SMOOTHING_SLICES = 1.0
 MEASURED_WEIGHT = 0.5
 """Triangles that follow the margin at least this much are sampled."""
+FINE_ROUNDS, FINE_STEP_MM = 2, 0.5
+"""The last rounds of closing are slice by slice, in steps too short to crease the skin."""
 LONGEST_STEP_MM = 8.0
 
 
@@ -79,8 +85,8 @@ class Seam:
         """
         target = np.zeros(self.kind.slices) if wanted is None else wanted.height
         moved = vertices
-        for _ in range(rounds):
-            moved = self._with_heights(moved, self.gaps(moved), target)
+        for left in reversed(range(rounds)):
+            moved = self._with_heights(moved, self.gaps(moved), target, smooth=left >= FINE_ROUNDS)
         return moved
 
     def uncrossed(self, vertices: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, "V 3"]:
@@ -88,14 +94,17 @@ class Seam:
         gaps = self.gaps(vertices)
         if gaps.height.min() >= 0:
             return vertices
-        return self._with_heights(vertices, gaps, np.maximum(gaps.height, 0.0))
+        return self._with_heights(vertices, gaps, np.maximum(gaps.height, 0.0), smooth=True)
 
     def _with_heights(
-        self, vertices: Float[np.ndarray, "V 3"], gaps: "SeamGaps", wanted: Float[np.ndarray, " S"]
+        self, vertices: Float[np.ndarray, "V 3"], gaps: "SeamGaps", wanted: Float[np.ndarray, " S"], smooth: bool
     ) -> Float[np.ndarray, "V 3"]:
-        excess = median_filter(gaps.height - wanted, 3)  # a fold makes a slice that its neighbours know nothing of
-        step = np.stack([np.zeros(self.kind.slices), excess, np.where(excess > 0, gaps.depth, 0.0)], axis=1)
-        step = gaussian_filter1d(np.clip(step, -LONGEST_STEP_MM, LONGEST_STEP_MM), SMOOTHING_SLICES, axis=0)
+        excess = gaps.height - wanted
+        if smooth:  # a fold makes a slice that its neighbours know nothing of
+            excess = median_filter(excess, 3)
+        longest = LONGEST_STEP_MM if smooth else FINE_STEP_MM
+        step = np.stack([np.zeros(self.kind.slices), excess, np.where(excess > -TOUCHING_MM, gaps.depth, 0.0)], axis=1)
+        step = gaussian_filter1d(np.clip(step, -longest, longest), SMOOTHING_SLICES if smooth else 0.4, axis=0)
         middles = (np.arange(self.kind.slices) + 0.5) / self.kind.slices
         own = np.stack([np.interp(self.across, middles, column) for column in step.T], axis=1)
         share = np.where(self.side > 0, -self.kind.upper_share, 1 - self.kind.upper_share)
@@ -254,12 +263,17 @@ def _gaps_of_slices(
         least = (floor - ceiling).min(axis=1)
         facing = np.isfinite(least)
         height[facing] = least[facing]
-        for row in np.flatnonzero(~facing):
+        for row in map(int, np.flatnonzero(~facing | (least > TOUCHING_MM))):
             one, other = (margin.of_slice(row, points) for margin, points in zip(margins, (above, below), strict=True))
             if len(one) and len(other):
-                apart = one[:, None] - other[None]
-                nearest = np.einsum("abc,abc->ab", apart, apart).argmin()
-                height[row], depth[row] = apart.reshape(-1, 2)[nearest]
+                edge, other_edge = (
+                    one[one[:, 0].argsort()[:EDGE_SAMPLES]],
+                    other[(-other[:, 0]).argsort()[:EDGE_SAMPLES]],
+                )
+                apart = (edge[:, None] - other_edge[None]).reshape(-1, 2)
+                nearest = apart[np.einsum("ac,ac->a", apart, apart).argmin()]
+                if not facing[row] or np.hypot(*nearest) < least[row]:  # thin edges can pass between the cells
+                    height[row], depth[row] = nearest
     for gap in (height, depth):
         gap[:END_SLICES], gap[-END_SLICES:] = gap[END_SLICES], gap[-END_SLICES - 1]
     return SeamGaps(height, depth)

@@ -38,6 +38,7 @@ class TemplateShapes:
     fissures: Fissures
     lashes: LashRide
     eyes: tuple[Int[np.ndarray, " left"], Int[np.ndarray, " right"]]
+    lower_teeth: Int[np.ndarray, " lower"]
 
     def at_rest(self, neutral: Float[np.ndarray, "V 3"]) -> NeutralFissures:
         """Mouth and eyes of a neutral head on this topology."""
@@ -71,6 +72,7 @@ def build_template_shapes(head: MakeHumanHead, parts: HeadParts, topology: Mesh)
         fissures=fissures,
         lashes=lash_ride(rest, parts.lashes, fissures.lids),
         eyes=eyes,
+        lower_teeth=parts.lower_teeth,
     )
 
 
@@ -92,11 +94,11 @@ def identity_deltas(
     source = np.tensordot(groups, shapes.deltas, axes=1)
     gradients = deformation_gradients(shapes.rest, source, shapes.faces)
     deltas = shapes.transfer.carry(gradients, neutral)
-    deltas = with_anatomy(shapes, neutral, deltas)
     jaw = np.concatenate([parts.lower_teeth, parts.tongue])
     fit = similarity_align(shapes.rest[jaw], neutral[jaw])
     deltas[:, jaw] = source[:, jaw] @ (fit.scale * fit.rotation).T
     deltas[:, parts.upper_teeth] = 0.0
+    deltas = with_anatomy(shapes, neutral, deltas)
     for eye in (parts.left_eye, parts.right_eye):
         deltas[:, eye] = eyeball_deltas(neutral[eye], eye_centre(neutral, eye))
     return deltas
@@ -108,10 +110,13 @@ def with_anatomy(
     """The nearest displacements that anatomy allows.
 
     The mouth's walls stay under the skin, lids outside the eyeballs; lids and lips meet, or stay, as each unit's
-    definition says; lashes ride on their lids.
+    definition says; lashes ride on their lids, and the lower teeth move as a solid.
     """
-    inside = np.stack([shapes.guard.push_inside(neutral + delta) - neutral for delta in deltas])
-    return shapes.lashes.riding(neutral, with_fissures(shapes.at_rest(neutral), inside))
+    met = with_fissures(shapes.at_rest(neutral), deltas)
+    inside = np.stack([shapes.guard.push_inside(neutral + delta) - neutral for delta in met])
+    for delta in inside:
+        delta[shapes.lower_teeth] = rigid_motion(neutral[shapes.lower_teeth], delta[shapes.lower_teeth])
+    return shapes.lashes.riding(neutral, inside)
 
 
 def with_fissures(rest: NeutralFissures, deltas: Float[np.ndarray, "A V 3"]) -> Float[np.ndarray, "A V 3"]:
@@ -144,7 +149,7 @@ def _group_deltas(head: MakeHumanHead, parts: HeadParts, group: str) -> np.ndarr
         partner[[AU_INDEX[one], AU_INDEX[other]]] = AU_INDEX[other], AU_INDEX[one]
     deltas = (deltas + mirrored[partner]) / 2
     for row in range(N_UNITS):
-        deltas[row, parts.lower_teeth] = _rigid_motion(
+        deltas[row, parts.lower_teeth] = rigid_motion(
             head.base_vertices[parts.lower_teeth], deltas[row, parts.lower_teeth]
         )
     deltas[:, parts.upper_teeth] = 0.0
@@ -171,7 +176,7 @@ def _recipe_sum(head: MakeHumanHead, recipe: dict[str, float], group: str) -> np
     return total
 
 
-def _rigid_motion(rest: np.ndarray, delta: np.ndarray) -> np.ndarray:
+def rigid_motion(rest: np.ndarray, delta: np.ndarray) -> np.ndarray:
     """The rigid motion nearest to a displacement field."""
     if not np.any(delta):
         return delta

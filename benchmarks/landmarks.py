@@ -10,6 +10,7 @@ moved; its vertices are shuffled. `bent` heads are deformed smoothly to proporti
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import trimesh
@@ -51,23 +52,20 @@ def subdivided(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random
 
 def decimated(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Generator) -> Piece:
     """Quadric decimation to 2,000 vertices."""
-    return _filtered(skin_only(head, model, points, rng), "meshing_decimation_quadric_edge_collapse", targetfacenum=4000)
+    skin = skin_only(head, model, points, rng)
+    return _filtered(skin, "meshing_decimation_quadric_edge_collapse", targetfacenum=4000)
 
 
 def remeshed(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Generator) -> Piece:
     """Isotropic triangles of 2.5 mm."""
-    import pymeshlab
-
     return _filtered(
-        skin_only(head, model, points, rng), "meshing_isotropic_explicit_remeshing", targetlen=pymeshlab.PureValue(2.5)
+        skin_only(head, model, points, rng), "meshing_isotropic_explicit_remeshing", targetlen=_length(2.5)
     )
 
 
 def voxels(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Generator) -> Piece:
     """Resampled on a grid of 2 mm, as a closed surface."""
-    import pymeshlab
-
-    return _filtered(head, "generate_resampled_uniform_mesh", cellsize=pymeshlab.PureValue(2.0), mergeclosevert=True)
+    return _filtered(head, "generate_resampled_uniform_mesh", cellsize=_length(2.0), mergeclosevert=True)
 
 
 def coarse_grid(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Generator) -> Piece:
@@ -103,13 +101,21 @@ CHANGES: dict[str, Change] = {
 
 
 def _filtered(piece: Piece, name: str, **options: object) -> Piece:
-    import pymeshlab
-
-    meshes = pymeshlab.MeshSet()
-    meshes.add_mesh(pymeshlab.Mesh(piece.vertices, piece.faces))
+    meshes = _pymeshlab().MeshSet()
+    meshes.add_mesh(_pymeshlab().Mesh(piece.vertices, piece.faces))
     meshes.apply_filter(name, **options)
     made = meshes.current_mesh()
     return Piece(made.vertex_matrix(), made.face_matrix().astype(np.int64))
+
+
+def _length(value: float) -> object:
+    return _pymeshlab().PureValue(value)
+
+
+def _pymeshlab() -> Any:
+    import pymeshlab
+
+    return pymeshlab
 
 
 @dataclass(frozen=True)
@@ -145,7 +151,7 @@ def main(heads: int = 8, only: tuple[str, ...] = (), first: int = 450, pictures:
     regions = np.array(landmark_regions())
     names = only or tuple(CHANGES)
     known = set(load_split("aublendset")["test"])
-    print(f"{'change':12s} {'mean %':>7s} {'median':>7s} {'p95':>7s} {'worst head':>10s} {'lost':>5s} {'s':>6s}   by region")
+    print("change        mean %  median     p95 worst head  lost      s   by region")
     everything = []
     for name in names:
         errors, lost, seconds = [], 0, []

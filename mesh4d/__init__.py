@@ -3,9 +3,10 @@
 from mesh4d.datasets.registry import open_dataset
 from mesh4d.errors import MeshError, MeshFormatError, NoFaceError, SpecError, SplitError, TopologyError
 from mesh4d.io import read_mesh, read_sequence, write_mesh, write_sequence
+from mesh4d.landmarks import detect_landmarks
 from mesh4d.mesh import Landmarks, Mesh
-from mesh4d.registration import Registration, register
-from mesh4d.render import Views, render_views
+from mesh4d.registration import Registration, prepared_template, register, register_sequence
+from mesh4d.render import Views, open_views, render_views
 from mesh4d.sequence import MeshSequence
 
 __all__ = [
@@ -20,10 +21,14 @@ __all__ = [
     "SplitError",
     "TopologyError",
     "Views",
+    "detect_landmarks",
     "open_dataset",
+    "open_views",
     "read_mesh",
     "read_sequence",
+    "prepared_template",
     "register",
+    "register_sequence",
     "render_views",
     "write_mesh",
     "write_sequence",

@@ -1,4 +1,4 @@
-"""The command `mesh4d`: look into, convert, render and register face meshes."""
+"""The command `mesh4d`: look into, convert, render, landmark and register face meshes."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +10,8 @@ from tyro.conf import CascadeSubcommandArgs, OmitSubcommandPrefixes, Positional,
 
 from mesh4d.command import reader_may_leave, run_command
 from mesh4d.datasets.commands import DatasetGroup
+from mesh4d.landmarks.command import LandmarksCommand
+from mesh4d.registration.command import RegisterCommand
 from mesh4d.render.commands import Render
 
 
@@ -53,28 +55,12 @@ class Convert:
         return {"mesh": str(self.output), "vertices": mesh.n_vertices}
 
 
-@dataclass(frozen=True)
-class Register:
-    """Bring a template mesh into a target's shape and write it in the target's coordinates."""
-
-    template: Positional[Path]
-    target: Positional[Path]
-    output: Annotated[Path, arg(aliases=["-o"])] = Path("registered.obj")
-
-    def run(self) -> dict[str, object]:
-        from mesh4d.io import read_mesh, write_mesh
-        from mesh4d.registration import register
-
-        registration = register(read_mesh(self.template), read_mesh(self.target))
-        write_mesh(registration.fitted, self.output)
-        return {"mesh": str(self.output), "residual": registration.residual}
-
-
 Command = (
     Annotated[Info, subcommand("info")]
     | Annotated[Convert, subcommand("convert")]
     | Annotated[Render, subcommand("render")]
-    | Annotated[Register, subcommand("register")]
+    | Annotated[LandmarksCommand, subcommand("landmarks")]
+    | Annotated[RegisterCommand, subcommand("register")]
     | Annotated[DatasetGroup, subcommand("dataset")]
 )
 

@@ -1,6 +1,7 @@
 """Mesh: one surface with its own vertex order, and what a file may attach to it."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,9 +51,7 @@ class Mesh:
 
     def __post_init__(self) -> None:
         check_indices("faces", self.faces, len(self.vertices))
-        if not np.isfinite(self.vertices).all():
-            bad = int(np.flatnonzero(~np.isfinite(self.vertices).all(axis=1))[0])
-            raise MeshError(f"vertices must be finite; vertex {bad} is {self.vertices[bad].tolist()}")
+        check_finite(self.vertices)
         if (self.uv is None) != (self.uv_faces is None):
             raise MeshError("uv and uv_faces come together; one of them is missing")
         if self.uv is not None and self.uv_faces is not None:
@@ -78,7 +77,15 @@ class Mesh:
         """The same topology and attributes at other positions. Landmarks are dropped: they no longer hold."""
         if vertices.shape != self.vertices.shape:
             raise TopologyError(f"expected vertices of shape {self.vertices.shape}, found {vertices.shape}")
-        return dataclasses.replace(self, vertices=np.asarray(vertices, np.float64), landmarks=None)
+        positions = np.asarray(vertices, np.float64)
+        check_finite(positions)
+        # Everything else was checked when this mesh was made; checking it again would take longer than posing a head.
+        moved = object.__new__(type(self))
+        for item in dataclasses.fields(self):
+            object.__setattr__(moved, item.name, getattr(self, item.name))
+        object.__setattr__(moved, "vertices", positions)
+        object.__setattr__(moved, "landmarks", None)
+        return moved
 
     def part_vertices(self, *names: str) -> Int[np.ndarray, " M"]:
         """Ids of the vertices used by the faces of the named parts, ascending."""
@@ -109,6 +116,16 @@ class Mesh:
         import trimesh
 
         return trimesh.Trimesh(self.vertices, self.faces, process=False)
+
+
+def check_finite(vertices: Float[np.ndarray, "V 3"]) -> None:
+    """Raise a MeshError that names the first vertex with a coordinate that is not finite."""
+    flat = vertices.reshape(-1)
+    if math.isfinite(flat @ flat):  # not where a coordinate is not; a single pass without intermediate arrays
+        return
+    bad = np.flatnonzero(~np.isfinite(vertices).all(axis=1))
+    if len(bad):
+        raise MeshError(f"vertices must be finite; vertex {bad[0]} is {vertices[bad[0]].tolist()}")
 
 
 def check_indices(name: str, indices: Int[np.ndarray, "..."], count: int) -> None:

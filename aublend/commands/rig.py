@@ -16,6 +16,8 @@ class Rig:
     output: Annotated[Path, arg(aliases=["-o"])] = Path("rig.glb")
     method: Literal["net", "transfer", "mean"] = "net"
     """net: AUBlendNet. transfer, mean: its baselines."""
+    style: Literal["subtle", "natural", "exaggerated"] = "natural"
+    """How the face moves; see data_specs/styles.toml."""
     arkit: bool = False
     """Add ARKit's 52 face shapes, derived from the action units, as further morph targets (.glb, USD)."""
 
@@ -24,7 +26,7 @@ class Rig:
         from mesh4d import NoFaceError, read_mesh
 
         try:
-            rig = predict_rig(read_mesh(self.head), self.method)
+            rig = predict_rig(read_mesh(self.head), self.method, self.style)
         except NoFaceError as error:
             raise NoFaceError(f"{self.head}: {error}") from error
         write_rig(rig, self.output, arkit=self.arkit)

@@ -4,15 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import arg
+from tyro.conf import OmitSubcommandPrefixes, arg, subcommand
+
+from aublend.commands.synth_expressions import SynthExpressions
+from mesh4d.errors import MeshError
 
 
 @dataclass(frozen=True)
-class Synth:
+class SynthSet:
     """Build AUBlendSet: neutral heads of the embedded model with their 32 AU shapes."""
 
     output: Annotated[Path, arg(aliases=["-o"])] = Path("runs/aublendset.npz")
-    identities: int = 0
+    identities: int | None = None
     """How many seeds from 0; by default those of the split aublendset (400 train, 50 validation, 50 test)."""
 
     def run(self) -> dict[str, object]:
@@ -20,9 +23,24 @@ class Synth:
         from aublend.blendset import build_blendset, write_blendset
         from mesh4d.specs import load_split
 
+        if self.identities is not None and self.identities < 1:
+            raise MeshError(f"--identities must be at least 1, found {self.identities}")
         parts = load_split("aublendset")
         seeds = [int(s) for name in ("train", "validation", "test") for s in parts[name]]
-        blendset = build_blendset(head_model(), range(self.identities) if self.identities else seeds)
+        blendset = build_blendset(head_model(), seeds if self.identities is None else range(self.identities))
         self.output.parent.mkdir(parents=True, exist_ok=True)
         write_blendset(blendset, self.output)
         return {"set": str(self.output), "identities": len(blendset.seeds), "digest": blendset.digest()}
+
+
+SynthCommand = Annotated[SynthSet, subcommand("set")] | Annotated[SynthExpressions, subcommand("expressions")]
+
+
+@dataclass(frozen=True)
+class Synth:
+    """Make data: AUBlendSet (set), or labelled 3D and 4D expressions (expressions)."""
+
+    what: OmitSubcommandPrefixes[SynthCommand]
+
+    def run(self) -> dict[str, object]:
+        return self.what.run()

@@ -6,12 +6,15 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from aublend.commands.synth import Synth
+from aublend.commands.synth import SynthSet
 
 
 @dataclass(frozen=True)
 class Train:
-    """Train AUBlendNet on AUBlendSet (built first when the file is missing) and write weights with their card."""
+    """Train AUBlendNet on AUBlendSet and write weights with their card.
+
+    The set is built first when its file is missing or was made from other unit shapes.
+    """
 
     data: Path = Path("runs/aublendset.npz")
     output: Annotated[Path, arg(aliases=["-o"])] = Path("runs/aublendnet/aublendnet.safetensors")
@@ -19,8 +22,10 @@ class Train:
     seed: int = 0
 
     def run(self) -> dict[str, object]:
+        from aublend import head_model
+        from aublend.blendset import recipe_of, stored_recipe
         from aublend.training_run import train_and_save
 
-        if not self.data.exists():
-            Synth(self.data).run()
+        if stored_recipe(self.data) != recipe_of(head_model()):
+            SynthSet(self.data).run()
         return train_and_save(self.data, self.output, self.steps, self.seed)

@@ -63,9 +63,8 @@ def hair_cap(head: Piece, rest: Float[np.ndarray, "V 3"], rng: np.random.Generat
     Args:
         rest: the head's vertices on the average head, where the hairline is drawn.
     """
-    line = np.interp(
-        rest[:, 2], [-95, -70, -30, 25], [rng.uniform(-90, 0), rng.uniform(0, 35), rng.uniform(22, 52), rng.uniform(42, 78)]
-    )
+    heights = [rng.uniform(-90, 0), rng.uniform(0, 35), rng.uniform(22, 52), rng.uniform(42, 78)]
+    line = np.interp(rest[:, 2], [-95, -70, -30, 25], heights)
     above = rest[:, 1] - line
     thick = rng.uniform(3, 38) * np.clip(above / rng.uniform(8, 30), 0, 1)
     normals = vertex_normals(head.vertices, head.faces)
@@ -105,13 +104,14 @@ def glasses(points: Float[np.ndarray, "68 3"], rng: np.random.Generator) -> Piec
     pieces = []
     wide = rng.uniform(20, 30)
     for eye in (points[36:42], points[42:48]):
-        middle = eye.mean(axis=0) + [0, rng.uniform(-4, 2), rng.uniform(8, 18)]
+        middle = eye.mean(axis=0) + np.array([0, rng.uniform(-4, 2), rng.uniform(8, 18)])
         rim = ring.vertices * [wide, wide * rng.uniform(0.7, 1.0), rng.uniform(1, 2)]
         pieces.append(Piece(rim + middle, ring.faces))
     for side in (-1, 1):
         x = side * (abs(points[45, 0]) + wide * 0.6)
         pieces.append(_bar([x, points[36, 1], points[36, 2] + 8], [x * 1.05, points[36, 1] + 3, -85], 2.5))
-    pieces.append(_bar(pieces[0].vertices.mean(axis=0) + [8, 4, 0], pieces[1].vertices.mean(axis=0) + [-8, 4, 0], 2.0))
+    right, left = (piece.vertices.mean(axis=0) for piece in pieces[:2])
+    pieces.append(_bar(right + np.array([8, 4, 0]), left + np.array([-8, 4, 0]), 2.0))
     return joined(pieces)
 
 

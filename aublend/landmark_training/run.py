@@ -52,7 +52,11 @@ def train_and_save(
         "name": "mesh4d landmarks",
         "task": "depth and normals of a surface from several sides -> 68 landmarks, visibility, face or not",
         "command": f"aublend train-landmarks --data {data} --seed {seed}",
-        "data": {"name": "AUBlendSet v1", "digest": {name: part.digest() for name, part in parts.items()}},
+        "data": {
+            "name": "AUBlendSet",
+            "recipe": blendset.recipe,
+            "digest": {name: part.digest() for name, part in parts.items()},
+        },
         "identities": {name: f"seeds {min(seeds)} to {max(seeds)}" for name, seeds in split.items()},
         "disjoint": proof,
         "networks": history,

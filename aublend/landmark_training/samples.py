@@ -137,7 +137,7 @@ def _spoilt(shown: Float[np.ndarray, "C H W"], rng: np.random.Generator) -> Floa
         if rng.random() < 0.6:
             shown[(0, *patch)], shown[(slice(1, 5), *patch)] = DEPTH_LIMIT, 0.0
         else:
-            normal = rng.normal(size=3) + [0, 0, 1.5]
+            normal = rng.normal(size=3) + np.array([0, 0, 1.5])
             shown[(0, *patch)] = rng.uniform(-1, 0)
             shown[(slice(1, 4), *patch)] = (normal / np.linalg.norm(normal))[:, None, None]
             shown[(4, *patch)] = 1.0

@@ -107,19 +107,18 @@ def _waves(rng: np.random.Generator, slope: float) -> Bend:
 
 def _features(rng: np.random.Generator, points: Float[np.ndarray, "68 3"], strength: float) -> list[Bend]:
     """Resize features about their middles: (middle, radius, spread of the logarithm of the size)."""
-    eyes, nose, mouth, chin = (points[ids].mean(axis=0) for ids in (range(36, 48), range(27, 36), range(48, 68), [8]))
+    nose, mouth, chin = (points[ids].mean(axis=0) for ids in (range(27, 36), range(48, 68), [8]))
     eye_size, eye_shift = rng.normal(0, 0.13, 3), rng.normal(0, 2.0, 3)
     left, right = points[42:48].mean(axis=0), points[36:42].mean(axis=0)
     flip = np.array([-1.0, 1.0, 1.0])
-    del eyes
     return [
-        _resize(left, 22, eye_size * strength, eye_shift * strength),
-        _resize(right, 22, eye_size * strength, eye_shift * flip * strength),
-        _resize(nose, 28, rng.normal(0, 0.13, 3) * strength, rng.normal(0, 2.5, 3) * strength),
-        _resize(mouth, 30, rng.normal(0, 0.13, 3) * strength, rng.normal(0, 3.0, 3) * strength),
-        _resize(chin, 40, rng.normal(0, 0.10, 3) * strength, rng.normal(0, 4.0, 3) * strength),
-        _resize(np.array([0.0, 60.0, -70.0]), 75, rng.normal(0, 0.15, 3), rng.normal(0, 8.0, 3)),
-        _resize(np.array([0.0, -130.0, -60.0]), 45, rng.normal(0, 0.2, 3), np.zeros(3)),
+        _resize(left, 22.0, eye_size * strength, eye_shift * strength),
+        _resize(right, 22.0, eye_size * strength, eye_shift * flip * strength),
+        _resize(nose, 28.0, rng.normal(0, 0.13, 3) * strength, rng.normal(0, 2.5, 3) * strength),
+        _resize(mouth, 30.0, rng.normal(0, 0.13, 3) * strength, rng.normal(0, 3.0, 3) * strength),
+        _resize(chin, 40.0, rng.normal(0, 0.10, 3) * strength, rng.normal(0, 4.0, 3) * strength),
+        _resize(np.array([0.0, 60.0, -70.0]), 75.0, rng.normal(0, 0.15, 3), rng.normal(0, 8.0, 3)),
+        _resize(np.array([0.0, -130.0, -60.0]), 45.0, rng.normal(0, 0.2, 3), np.zeros(3)),
     ]
 
 

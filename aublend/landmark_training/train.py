@@ -30,7 +30,7 @@ class TrainConfig:
 
 
 FINDER = TrainConfig(FINDER_VIEWS, NetConfig((24, 48, 80, 112), 1), 900)
-READER = TrainConfig(READER_VIEWS, NetConfig((32, 64, 128, 160), 0), 2600)
+READER = TrainConfig(READER_VIEWS, NetConfig((32, 64, 128, 160), 0), 2000)
 
 
 def train(

@@ -18,8 +18,9 @@ __all__ = ["MORPH_SUFFIXES", "read_rig", "split_halves", "write_rig"]
 def write_rig(rig: AURig, path: str | PathLike[str], curves: AUCurves | None = None, *, arkit: bool = False) -> None:
     """Write a rig, with an animation where the format has room for one.
 
-    .npz keeps everything exactly. .glb and USD hold float32 positions, 32 morph targets named AU1 ... AU64, and with
-    `curves` a weights animation; units that the curves drive one-sidedly get further targets such as AU12L.
+    .npz keeps everything exactly. .glb and USD hold float32 positions, 32 morph targets named AU1 ... AU64, those of
+    pairs (AU6+AU45: its weight is the product of both), and with `curves` a weights animation; units that the curves
+    drive one-sidedly get further targets such as AU12L.
 
     Args:
         arkit: add ARKit's 52 shapes, derived from the units (see `aublend.arkit_shapes`), as further targets.

@@ -17,9 +17,10 @@ FORMAT = "facet4d AURig 1"
 RIG_SHAPES = {
     "deltas": "f**3", "au_names": "U*", "unit_m": "f", "mid_plane": "f5", "rigid_names": "U*", "rigid_sides": "U*",
     "rigid_sizes": "i*", "rigid_vertex_ids": "i*", "rigid_pivots": "f*3", "rigid_rotations": "f*3",
-    "target_names": "U*",
+    "pairs": "U*", "pair_deltas": "f**3", "target_names": "U*",
 }  # fmt: skip
 """What a rig adds to a mesh's fields, in the notation of `mesh4d.io.npz.SHAPES`."""
+OPTIONAL = {"pairs", "pair_deltas", "target_names"}
 
 
 def write_npz_rig(rig: AURig, path: Path) -> None:
@@ -37,7 +38,7 @@ def read_npz_rig(path: Path) -> AURig:
     arrays = read_arrays(path, SHAPES | RIG_SHAPES)
     if "target_names" in arrays:
         return _rig_of_named_targets(path, arrays)
-    missing = sorted((set(RIG_SHAPES) - {"target_names"} | {"format"}) - set(arrays))
+    missing = sorted((set(RIG_SHAPES) - OPTIONAL | {"format"}) - set(arrays))
     if missing or str(arrays["format"]) != FORMAT:
         found = f"no {', '.join(missing)}" if missing else repr(str(arrays["format"])[:80])
         raise MeshFormatError(path, "archive", f"the fields of {FORMAT!r}", found)
@@ -58,6 +59,8 @@ def read_npz_rig(path: Path) -> AURig:
             MidPlane(plane[:3], float(plane[3]), float(plane[4])),
             parts,
             float(arrays["unit_m"]),
+            tuple(arrays["pairs"].tolist()) if "pairs" in arrays else (),
+            arrays["pair_deltas"].astype(np.float32) if "pair_deltas" in arrays else None,
         )
     except ValueError as error:
         raise MeshFormatError(path, "fields", "those of an AU rig", str(error)) from error
@@ -76,16 +79,21 @@ def _rig_of_named_targets(path: Path, arrays: Arrays) -> AURig:
 
 def _npz_arrays(rig: AURig) -> dict[str, np.ndarray]:
     parts = rig.rigid_parts
-    return mesh_arrays(rig.neutral) | {
-        "format": np.array(FORMAT),
-        "deltas": rig.deltas,
-        "au_names": np.array(rig.au_names),
-        "unit_m": np.array(rig.unit_m),
-        "mid_plane": np.array([*rig.mid_plane.normal, rig.mid_plane.offset, rig.mid_plane.blend]),
-        "rigid_names": np.array([part.name for part in parts], dtype=np.str_),
-        "rigid_sides": np.array([part.side for part in parts], dtype=np.str_),
-        "rigid_sizes": np.array([len(part.vertex_ids) for part in parts], dtype=np.int64),
-        "rigid_vertex_ids": np.concatenate([np.empty(0, np.int64), *(part.vertex_ids for part in parts)]),
-        "rigid_pivots": np.array([part.pivot for part in parts]).reshape(-1, 3),
-        "rigid_rotations": np.array([part.rotation_vectors for part in parts]).reshape(-1, 3),
-    }
+    pairs = {"pairs": np.array(rig.pairs), "pair_deltas": rig.correctives} if rig.pairs else {}
+    return (
+        mesh_arrays(rig.neutral)
+        | pairs
+        | {
+            "format": np.array(FORMAT),
+            "deltas": rig.deltas,
+            "au_names": np.array(rig.au_names),
+            "unit_m": np.array(rig.unit_m),
+            "mid_plane": np.array([*rig.mid_plane.normal, rig.mid_plane.offset, rig.mid_plane.blend]),
+            "rigid_names": np.array([part.name for part in parts], dtype=np.str_),
+            "rigid_sides": np.array([part.side for part in parts], dtype=np.str_),
+            "rigid_sizes": np.array([len(part.vertex_ids) for part in parts], dtype=np.int64),
+            "rigid_vertex_ids": np.concatenate([np.empty(0, np.int64), *(part.vertex_ids for part in parts)]),
+            "rigid_pivots": np.array([part.pivot for part in parts]).reshape(-1, 3),
+            "rigid_rotations": np.array([part.rotation_vectors for part in parts]).reshape(-1, 3),
+        }
+    )

@@ -1,5 +1,6 @@
 """Rigs as meshes with named morph targets: what .glb and USD hold."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,47 +14,56 @@ from aublend.halves import BLEND_MM, MidPlane
 from aublend.rig import AURig
 from aublend.rig_files.archive import FORMAT
 from aublend.rig_files.parts import part_from_json, part_json
-from aublend.units import AU_INDEX, AU_NAMES, N_UNITS
-from mesh4d.errors import MeshFormatError
+from aublend.units import AU_NAMES
+from mesh4d.errors import MeshError, MeshFormatError
 from mesh4d.io import MorphMesh
 
 
 def morph_mesh(rig: AURig, curves: AUCurves | None = None, *, arkit: bool = False) -> MorphMesh:
-    """The rig as 32 targets; with curves also the halves that they need and an animation; ARKit's 52 where asked for.
+    """The rig as 32 targets, then its pairs; with curves the halves that they need and an animation; ARKit's 52.
 
-    ARKit's shapes say the same as the units and are therefore left at rest by the animation.
+    A pair's target (AU6+AU45) is what the sum of the two lacks: its weight is the product of theirs. ARKit's shapes say
+    the same as the units and are therefore left at rest by the animation.
     """
     plane = rig.mid_plane
     ours: dict[str, object] = {
         "format": FORMAT,
         "mid_plane": {"normal": plane.normal.tolist(), "offset": plane.offset, "blend": plane.blend},
         "rigid_parts": [part_json(part) for part in rig.rigid_parts],
+        "pairs": {pair: pair.split("+") for pair in rig.pairs},
     }
-    names, deltas, weights, times = rig.au_names, [rig.deltas], None, None
+    whole = dict(zip((*rig.au_names, *rig.pairs), (*rig.deltas, *rig.correctives), strict=True))
+    names, weights, times = tuple(whole), None, None
     if curves is not None:
-        names, weights = split_halves(curves)
-        share = {"L": rig.left_weight, "R": 1 - rig.left_weight}
-        extra = [rig.deltas[AU_INDEX[name[:-1]]] * share[name[-1]][:, None] for name in names[N_UNITS:]]
-        deltas.append(np.array(extra).reshape(-1, *rig.deltas.shape[1:]))
+        names, weights = split_halves(curves, rig.pairs)
         times = np.arange(len(curves)) / curves.fps
+    share = {"L": rig.left_weight[:, None], "R": 1 - rig.left_weight[:, None]}
+    deltas = [whole[name] if name in whole else whole[name[:-1]] * share[name[-1]] for name in names]
     if arkit:
         ours["arkit_without_unit"] = sorted(ARKIT_WITHOUT_UNIT)
-        names, weights = (*names, *ARKIT_NAMES), None if weights is None else np.pad(weights, ((0, 0), (0, 52)))
-        deltas.append(arkit_deltas(rig))
-    stacked = np.concatenate(deltas).astype(np.float32)
-    return MorphMesh(rig.neutral, names, stacked, weights, times, {"facet4d": ours}, rig.unit_m)
+        names = (*names, *ARKIT_NAMES)
+        weights = None if weights is None else np.pad(weights, ((0, 0), (0, len(ARKIT_NAMES))))
+        deltas.extend(arkit_deltas(rig))
+    return MorphMesh(
+        rig.neutral, names, np.stack(deltas).astype(np.float32), weights, times, {"facet4d": ours}, rig.unit_m
+    )
 
 
-def split_halves(curves: AUCurves) -> tuple[tuple[str, ...], Float[np.ndarray, "T targets"]]:
-    """Weights of the 32 units, then of the halves that are needed on top: what a file without L and R can hold.
+def split_halves(curves: AUCurves, pairs: Sequence[str] = ()) -> tuple[tuple[str, ...], Float[np.ndarray, "T targets"]]:
+    """Weights of the 32 units and the pairs, then of the halves that are needed on top: for files without L and R.
 
-    Both halves get the smaller weight through the whole unit; what one has beyond it goes to its own half.
+    Both halves get the smaller weight through the whole target; what one has beyond it goes to its own half. A pair's
+    weight is the product of its units' in each half.
     """
     halves = curves.halves()
-    columns = {name: halves[:, :, index].min(axis=1) for index, name in enumerate(AU_NAMES)}
+    sides = {name: halves[:, :, index] for index, name in enumerate(AU_NAMES)}
+    for pair in pairs:
+        one, other = pair.split("+")
+        sides[pair] = sides[one] * sides[other]
+    columns = {name: both.min(axis=1) for name, both in sides.items()}
     for side, letter in enumerate("LR"):
-        for index, name in enumerate(AU_NAMES):
-            beyond = halves[:, side, index] - columns[name]
+        for name, both in sides.items():
+            beyond = both[:, side] - columns[name]
             if beyond.max() > 1e-9:
                 columns[name + letter] = beyond
     return tuple(columns), np.stack(list(columns.values()), axis=1)
@@ -74,14 +84,20 @@ def rig_from_morph_mesh(path: Path, morph: MorphMesh) -> AURig:
     if missing:
         raise MeshFormatError(path, "targetNames", "the 32 action units", f"no {', '.join(missing)}")
     ours: Any = morph.extras.get("facet4d")
-    mid_plane, parts = MidPlane(np.array([1.0, 0.0, 0.0]), 0.0, BLEND_MM / 1000 / morph.unit_m), ()
+    mid_plane, parts, pairs = MidPlane(np.array([1.0, 0.0, 0.0]), 0.0, BLEND_MM / 1000 / morph.unit_m), (), ()
     if ours is not None:
         try:
             plane = ours["mid_plane"]
             normal = np.asarray(plane["normal"], np.float64).reshape(3)
             mid_plane = MidPlane(normal, float(plane["offset"]), float(plane["blend"]))
+            pairs = tuple(pair for pair in ours.get("pairs", {}) if pair in morph.target_names)
             parts = tuple(part_from_json(part, morph.mesh.n_vertices) for part in ours["rigid_parts"])
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise MeshFormatError(path, "extras.facet4d", "mid_plane and rigid_parts of a rig", repr(error)) from error
-    rows = [morph.target_names.index(name) for name in AU_NAMES]
-    return AURig(morph.mesh, morph.deltas[rows], AU_NAMES, mid_plane, parts, morph.unit_m)
+    row = {name: number for number, name in enumerate(morph.target_names)}
+    units, both = ([row[name] for name in names] for names in (AU_NAMES, pairs))
+    pair_deltas = morph.deltas[both] if pairs else None
+    try:
+        return AURig(morph.mesh, morph.deltas[units], AU_NAMES, mid_plane, parts, morph.unit_m, pairs, pair_deltas)
+    except MeshError as error:
+        raise MeshFormatError(path, "morph targets", "those of an AU rig", str(error)) from error

@@ -95,7 +95,7 @@ def _gain(phone: Phone, viseme: Viseme, loudness: np.ndarray, fps: float) -> Flo
         return np.ones(N_UNITS)
     middle = int(np.clip((phone.start_s + phone.end_s) / 2 * fps, 0, len(loudness) - 1))
     loud = float(loudness[middle])
-    stress = {1: 1.06, 2: 1.0, 0: 0.92}[phone.stress]
+    stress = {1: 1.05, 2: 1.0, 0: 0.96}[phone.stress]
     jaw = np.clip((0.45 + 0.55 * loud) * stress, 0.4, 1.25)
     lip = np.clip((0.75 + 0.25 * loud) * stress, 0.65, 1.1)
     gain = np.where(LIP_ONLY, lip, jaw)

@@ -48,6 +48,14 @@ class _Event(ctypes.Structure):
     )  # fmt: skip
 
 
+class _Voice(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p), ("languages", ctypes.c_char_p), ("identifier", ctypes.c_char_p),
+        ("gender", ctypes.c_ubyte), ("age", ctypes.c_ubyte), ("variant", ctypes.c_ubyte), ("unused", ctypes.c_ubyte),
+        ("score", ctypes.c_int), ("spare", ctypes.c_void_p),
+    )  # fmt: skip
+
+
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
@@ -67,7 +75,9 @@ def synthesise(text: str, voice: str = "en-us", words_per_minute: int = 165) -> 
     """
     library, rate_hz = _engine()
     if library.espeak_SetVoiceByName(voice.encode()) != 0:
-        raise SynthesisError(f"espeak-ng has no voice {voice!r}")
+        wanted = _Voice(None, voice.encode(), None, 0, 0, 0, 0, 0, None)
+        if library.espeak_SetVoiceByProperties(ctypes.byref(wanted)) != 0:
+            raise SynthesisError(f"espeak-ng has no voice {voice!r}")
     library.espeak_SetParameter(RATE_PARAMETER, words_per_minute, 0)
     chunks: list[np.ndarray] = []
     marks: list[tuple[float, str]] = []

@@ -31,6 +31,7 @@ SCHEMA = pa.schema(
         "apex": pa.int64(),
         "offset": pa.int64(),
         "task": pa.string(),
+        "caption": pa.string(),
     }
 )
 MAPS = ("au_labels", "au_frames")

@@ -45,7 +45,9 @@ class Record:
     apex: int | None = None
     offset: int | None = None
     task: str | None = None
-    """The data set's own group: T1 to T8 in BP4D, E/LFAU/YR/... in Bosphorus."""
+    """The data set's own group: T1 to T8 in BP4D, E/LFAU/YR/... in Bosphorus, the part of the split in synthetic."""
+    caption: str | None = None
+    """What the face does, in words."""
 
     def __post_init__(self) -> None:
         if not self.frames:

@@ -1,8 +1,9 @@
 """Synthetic: the layout in which this toolkit writes labelled faces.
 
-`labels.csv` has a row per record: name, subject, expression, intensity, fps, path, then one column per action unit
-(empty = unknown). `path` is a mesh, or a folder of numbered meshes for a sequence, which then has an fps.
-`frames.csv` in the folder of a sequence has a row per frame: frame number, then unit columns.
+`labels.csv` has a row per record: name, subject, expression, intensity, fps, path, then one column per action unit or
+half of one (empty = unknown), and where they are known onset, apex and offset (positions among the frames, from 0),
+part (of a split over subjects) and caption. `path` is a mesh, or a folder of numbered meshes for a sequence, which then
+has an fps. `frames.csv` in the folder of a sequence has a row per frame: frame number, then unit columns.
 """
 
 import csv
@@ -22,6 +23,7 @@ KIND = "synthetic"
 TABLE = "labels.csv"
 FRAME_TABLE = "frames.csv"
 COLUMNS = ("name", "subject", "expression", "intensity", "fps", "path")
+OPTIONAL = ("onset", "apex", "offset", "part", "caption")
 MESH_SUFFIXES = (".npz", ".obj", ".ply", ".glb", ".wrl")
 
 
@@ -37,7 +39,8 @@ def index_synthetic(root: Path) -> Dataset:
     if not table.is_file():
         raise nothing_found(root, TABLE)
     findings = Findings()
-    rows = read_spreadsheet(table, (*COLUMNS, *unit_columns(table)))
+    optional = tuple(name for name in _header(table) if name in OPTIONAL)
+    rows = read_spreadsheet(table, (*COLUMNS, *optional, *unit_columns(table)))
     records: dict[str, Record] = {}
     for row in rows:
         place = f"{TABLE} row {row.number}"
@@ -55,9 +58,12 @@ def index_synthetic(root: Path) -> Dataset:
 
 def unit_columns(table: Path) -> tuple[str, ...]:
     """The columns of a table that are called AU1, AU12L, ..."""
+    return tuple(name for name in _header(table) if name.upper().startswith("AU"))
+
+
+def _header(table: Path) -> list[str]:
     first = read_bytes(table)[:100_000].decode("utf-8-sig", "replace").splitlines()[:1]
-    header = next(csv.reader(first), [])
-    return tuple(name.strip() for name in header if name.strip().upper().startswith("AU"))
+    return [name.strip() for name in next(csv.reader(first), [])]
 
 
 def _record(row: Row, root: Path, findings: Findings) -> Record:
@@ -69,7 +75,7 @@ def _record(row: Row, root: Path, findings: Findings) -> Record:
     path = root / cells["path"]
     if not cells["path"] or ".." in Path(cells["path"]).parts or Path(cells["path"]).is_absolute():
         raise MeshError(f"path {cells['path']!r} leaves the data set's folder")
-    units = {name: _number(text, name) for name, text in cells.items() if name not in COLUMNS}
+    units = {name: _number(text, name) for name, text in cells.items() if name not in (*COLUMNS, *OPTIONAL)}
     au_frames: dict[str, tuple[float | None, ...]] = {}
     if fps is None:
         if file_inside(root, cells["path"]) != path.resolve():
@@ -88,6 +94,11 @@ def _record(row: Row, root: Path, findings: Findings) -> Record:
         au_frames=au_frames,
         intensity=_number(cells["intensity"], "intensity"),
         fps=fps,
+        onset=_place(cells, "onset"),
+        apex=_place(cells, "apex"),
+        offset=_place(cells, "offset"),
+        task=cells.get("part") or None,
+        caption=cells.get("caption") or None,
     )
 
 
@@ -114,6 +125,14 @@ def _frames(
         for unit in units
     }
     return frames, values
+
+
+def _place(cells: dict[str, str], name: str) -> int | None:
+    """The position of a frame, where the table has it."""
+    value = _number(cells.get(name, ""), name)
+    if value is not None and value != int(value):
+        raise MeshError(f"expected the position of a frame for {name}, found {cells[name][:20]!r}")
+    return None if value is None else int(value)
 
 
 def _number(text: str, name: str) -> float | None:

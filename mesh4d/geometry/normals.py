@@ -56,8 +56,16 @@ def _summed_normals(frames, faces):
     for t in range(frames.shape[0]):
         for f in range(faces.shape[0]):
             i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-            ux, uy, uz = frames[t, j, 0] - frames[t, i, 0], frames[t, j, 1] - frames[t, i, 1], frames[t, j, 2] - frames[t, i, 2]
-            vx, vy, vz = frames[t, k, 0] - frames[t, i, 0], frames[t, k, 1] - frames[t, i, 1], frames[t, k, 2] - frames[t, i, 2]
+            ux, uy, uz = (
+                frames[t, j, 0] - frames[t, i, 0],
+                frames[t, j, 1] - frames[t, i, 1],
+                frames[t, j, 2] - frames[t, i, 2],
+            )
+            vx, vy, vz = (
+                frames[t, k, 0] - frames[t, i, 0],
+                frames[t, k, 1] - frames[t, i, 1],
+                frames[t, k, 2] - frames[t, i, 2],
+            )
             x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
             for v in (i, j, k):
                 sums[t, v, 0] += x

@@ -1,6 +1,6 @@
 """Landmarks: the 68-point set on any head mesh or scan, found by multiview regression on geometry alone."""
 
-from mesh4d.landmarks.detect import FaceReading, detect_landmarks, read_face
+from mesh4d.landmarks.face_reading import FaceReading, detect_landmarks, read_face
 from mesh4d.landmarks.points68 import interocular_distance, landmark_names, landmark_regions
 
 __all__ = [

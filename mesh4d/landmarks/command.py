@@ -1,15 +1,22 @@
 """The command `mesh4d landmarks`."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
+from jaxtyping import Float
 from tyro.conf import Positional, arg
 
 from mesh4d.errors import MeshError
+from mesh4d.io import read_mesh
+from mesh4d.io.atomic import atomic_write
+from mesh4d.io.landmark_files import write_lm3, write_points
+from mesh4d.landmarks.face_reading import FaceReading, read_face
 
-Suffix = Literal[".json", ".lm3", ".txt"]
+UNCERTAIN = 0.3
+"""Confidence below which the command names a landmark."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +32,6 @@ class LandmarksCommand:
     """Where to write; by default the mesh's name with .landmarks.json."""
 
     def run(self) -> dict[str, object]:
-        from mesh4d.io import read_mesh
-        from mesh4d.io.landmark_files import write_lm3, write_points
-        from mesh4d.landmarks.detect import read_face
-
         output = self.mesh.with_suffix(".landmarks.json") if self.output is None else self.output
         if output.suffix not in (".json", ".lm3", ".txt"):
             raise MeshError(f"{output}: expected a name that ends in .json, .lm3 or .txt")
@@ -37,26 +40,23 @@ class LandmarksCommand:
             _write_json(face, output)
         else:
             (write_lm3 if output.suffix == ".lm3" else write_points)(face.landmarks, output)
-        confidence = face.landmarks.confidence
-        low = [] if confidence is None else [n for n, c in zip(face.landmarks.names, confidence, strict=True) if c < 0.3]
-        return {"landmarks": str(output), "quality": round(face.quality, 3), "uncertain": low}
+        rows = zip(face.landmarks.names, _confidence(face), strict=True)
+        uncertain = [name for name, confidence in rows if confidence < UNCERTAIN]
+        return {"landmarks": str(output), "quality": round(face.quality, 3), "uncertain": uncertain}
 
 
-def _write_json(face: object, path: Path) -> None:
-    import json
+def _confidence(face: FaceReading) -> Float[np.ndarray, " L"]:
+    found = face.landmarks.confidence
+    return np.zeros(len(face.landmarks.names)) if found is None else found
 
-    from mesh4d.io.atomic import atomic_write
-    from mesh4d.landmarks.detect import FaceReading
 
-    if not isinstance(face, FaceReading):
-        raise TypeError(f"expected a FaceReading, found {type(face).__name__}")
+def _write_json(face: FaceReading, path: Path) -> None:
     marks = face.landmarks
-    confidence = np.zeros(len(marks.names)) if marks.confidence is None else marks.confidence
     content = {
         "convention": "iBUG 300-W, 68 points; coordinates of the mesh file; left and right are the subject's",
         "names": list(marks.names),
         "points": marks.points.tolist(),
-        "confidence": confidence.round(4).tolist(),
+        "confidence": _confidence(face).round(4).tolist(),
         "triangles": face.triangles.tolist(),
         "barycentric": face.barycentric.tolist(),
         "off_surface": face.distance.tolist(),

@@ -36,10 +36,10 @@ def intersect(reading: Reading, tolerance: float, start: Float[np.ndarray, "68 3
         start: a guess; by default the intersection with every ray counted by its trust alone.
     """
     origins, back = reading.origins(), reading.directions()
-    across = np.eye(3) - back[:, :, None] * back[:, None, :]
-    along = back[:, :, None] * back[:, None, :]
+    across = np.eye(3) - np.einsum("ni,nj->nij", back, back)
+    along = np.eye(3) - across
     hits = reading.hits()
-    struck = np.isfinite(hits).all(axis=2)
+    struck = np.isfinite(hits[..., 0])
     hits = np.where(struck[..., None], hits, 0.0)
     trust = reading.trust() + LEAST_TRUST
     depth_trust = HIT_SHARE * np.where(struck, reading.visible, 0.0) * trust
@@ -64,4 +64,5 @@ def intersect(reading: Reading, tolerance: float, start: Float[np.ndarray, "68 3
 
 def _ray_distance(points: np.ndarray, origins: np.ndarray, back: np.ndarray) -> Float[np.ndarray, "N 68"]:
     offset = points - origins
-    return np.linalg.norm(offset - np.einsum("nlc,nc->nl", offset, back)[..., None] * back[:, None], axis=2)
+    along = np.einsum("nlc,nc,nd->nld", offset, back, back)
+    return np.linalg.norm(offset - along, axis=2)

@@ -7,17 +7,18 @@ what they agree on is a face. Then the best is read again from more sides.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from mesh4d.errors import NoFaceError
 from mesh4d.geometry.rigid import Similarity
 from mesh4d.landmarks.consensus import Consensus, intersect
+from mesh4d.landmarks.face_reading import FaceReading
 from mesh4d.landmarks.on_surface import nearest_places
 from mesh4d.landmarks.pictures import Surface, surface_of
 from mesh4d.landmarks.points68 import interocular_distance, landmark_names
 from mesh4d.landmarks.reading import Reading, read_twice
 from mesh4d.landmarks.search import Candidate, candidates
-from mesh4d.landmarks.weights import LandmarkModel, shipped_model
+from mesh4d.landmarks.weights import LandmarkModel
 from mesh4d.landmarks.windows import face_window, view_rotation
 from mesh4d.mesh import Landmarks, Mesh
 from mesh4d.render.cameras import frame_of
@@ -40,46 +41,13 @@ LEAST_FACE, LEAST_SUPPORT, MOST_MISFIT_MM, MOST_ODDITY = 0.5, 0.3, 6.0, 3.0
 """What a face must reach: probability, median support, median misfit to the shape model, rms coefficient."""
 
 
-@dataclass(frozen=True)
-class FaceReading:
-    """A face found on a mesh, in the mesh's frame and unit."""
-
-    landmarks: Landmarks
-    triangles: Int[np.ndarray, "68"]
-    """Row of the mesh's faces nearest to each landmark."""
-    barycentric: Float[np.ndarray, "68 3"]
-    distance: Float[np.ndarray, "68"]
-    """From each landmark to its place on the mesh: 0, unless the surface is missing there."""
-    to_mesh: Similarity
-    """Face frame (mm of an average head) -> mesh."""
-    quality: float
-    """0 to 1: how much this looks like a face."""
-
-
-def detect_landmarks(mesh: Mesh, *, model: LandmarkModel | None = None) -> Landmarks:
-    """The 68 landmarks of iBUG 300-W on a head mesh or scan, with a confidence for each.
-
-    Neither colour nor texture, neither parts nor vertex order matter. Landmarks on missing surface are estimates from
-    the rest of the face, with a low confidence.
-
-    Args:
-        mesh: a head, bust, body or mask, in any unit, with any axis up.
-        model: networks of one's own; by default those in the package.
+def find_face(mesh: Mesh, model: LandmarkModel) -> FaceReading:
+    """Find the face on a mesh.
 
     Raises:
         NoFaceError: when the surface holds nothing that looks like a face; it says why.
         MeshError: when it has no surface at all.
     """
-    return read_face(mesh, model=model).landmarks
-
-
-def read_face(mesh: Mesh, *, model: LandmarkModel | None = None) -> FaceReading:
-    """As `detect_landmarks`, with the landmarks as places on the mesh and the pose of the head.
-
-    Raises:
-        NoFaceError, MeshError: as `detect_landmarks`.
-    """
-    model = shipped_model() if model is None else model
     framing = frame_of(mesh)
     surface = _normalised(surface_of(mesh), framing.centre, framing.radius)
     proposals = candidates(model.finder, model.shapes, surface, CANDIDATES)

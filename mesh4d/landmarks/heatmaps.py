@@ -22,17 +22,19 @@ class Peaks:
 def peaks(heat: Float[np.ndarray, "B L M M"]) -> Peaks:
     """Peaks of logits."""
     size = heat.shape[-1]
-    flat = heat.reshape(*heat.shape[:2], -1).astype(np.float64)
-    chance = np.exp(flat - flat.max(axis=2, keepdims=True))
-    chance = (chance / chance.sum(axis=2, keepdims=True)).reshape(heat.shape)
+    flat = np.ascontiguousarray(heat, np.float32).reshape(*heat.shape[:2], -1)
     best = flat.argmax(axis=2)
+    highest = np.take_along_axis(flat, best[..., None], axis=2)
+    whole = np.exp(flat - highest).sum(axis=2, dtype=np.float64)
     row, column = best // size, best % size
-    padded = np.pad(chance, ((0, 0), (0, 0), (REACH_PX, REACH_PX), (REACH_PX, REACH_PX)))
-    b, l = np.indices(best.shape)
+    picture, landmark = np.indices(best.shape)
     total, x, y = np.zeros(best.shape), np.zeros(best.shape), np.zeros(best.shape)
     for dy in range(-REACH_PX, REACH_PX + 1):
         for dx in range(-REACH_PX, REACH_PX + 1):
-            share = padded[b, l, row + REACH_PX + dy, column + REACH_PX + dx]
+            at_row, at_column = row + dy, column + dx
+            within = (at_row >= 0) & (at_row < size) & (at_column >= 0) & (at_column < size)
+            place = np.clip(at_row, 0, size - 1) * size + np.clip(at_column, 0, size - 1)
+            share = within * np.exp(flat[picture, landmark, place] - highest[..., 0]) / whole
             total += share
             x += share * dx
             y += share * dy

@@ -5,6 +5,7 @@ is Deep-MVLM's (Paulsen et al., 2018).
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -47,7 +48,7 @@ class HeatmapNet(nn.Module):
         self.config = config
         widths = config.widths
         self.stem = _stage(IN_BANDS, widths[0])
-        self.down = nn.ModuleList([_stage(a, b) for a, b in zip(widths, widths[1:], strict=False)])
+        self.down = nn.ModuleList([_stage(a, b) for a, b in pairwise(widths)])
         levels = range(config.map_level, len(widths) - 1)
         self.up = nn.ModuleList([_convolution(widths[level + 1], widths[level], 1) for level in levels])
         self.mix = nn.ModuleList([_convolution(widths[level], widths[level], 1) for level in levels])
@@ -74,6 +75,4 @@ def _stage(n_in: int, n_out: int) -> nn.Sequential:
 
 
 def _convolution(n_in: int, n_out: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU(inplace=True)
-    )
+    return nn.Sequential(nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU(inplace=True))

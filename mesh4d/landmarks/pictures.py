@@ -9,6 +9,8 @@
 Cameras are orthographic. Pictures are drawn at twice their size and averaged, which tames noise and thin features.
 """
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import no_type_check
 
@@ -19,6 +21,7 @@ from mesh4d.compiled import compiled
 from mesh4d.geometry.normals import vertex_normals
 from mesh4d.mesh import Mesh
 from mesh4d.render.cameras import Camera
+from mesh4d.render.multiview import thread_count
 from mesh4d.render.rasterize import rasterize
 
 DEPTH_LIMIT = 1.5
@@ -91,6 +94,12 @@ def picture(surface: Surface, window: Window, size: int) -> Float[np.ndarray, "C
         1.0 / window.half,
         size,
     )
+
+
+def pictures_of(surface: Surface, windows: Sequence[Window], size: int) -> Float[np.ndarray, "N C H W"]:
+    """One picture per window, drawn on as many threads as rendering may use."""
+    with ThreadPoolExecutor(min(thread_count(), len(windows))) as pool:
+        return np.stack(list(pool.map(lambda window: picture(surface, window, size), windows)))
 
 
 def mirrored(pictures: Float[np.ndarray, "N C H W"]) -> Float[np.ndarray, "N C H W"]:

@@ -1,4 +1,4 @@
-"""The 68 points: names, regions and mirror partners, in the order of iBUG 300-W and dlib (data_specs/landmarks68.toml)."""
+"""The 68 points of iBUG 300-W and dlib: names, regions and mirror partners, from data_specs/landmarks68.toml."""
 
 from functools import cache
 

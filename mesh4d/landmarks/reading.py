@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from mesh4d.landmarks.heatmaps import peaks
 from mesh4d.landmarks.network import HeatmapNet
-from mesh4d.landmarks.pictures import DEPTH_LIMIT, Surface, Window, mirrored, picture
+from mesh4d.landmarks.pictures import DEPTH_LIMIT, Surface, Window, mirrored, pictures_of
 from mesh4d.landmarks.points68 import mirror_order
 
 BATCH = 24
@@ -90,7 +90,7 @@ def read(network: HeatmapNet, windows: Sequence[Window], pictures: Float[np.ndar
 def read_twice(network: HeatmapNet, windows: Sequence[Window], surface: Surface) -> Reading:
     """Draw the windows and show each picture as it is and mirrored: 2N readings of N windows."""
     size = network.config.picture_px
-    pictures = np.stack([picture(surface, window, size) for window in windows])
+    pictures = pictures_of(surface, windows, size)
     both = read(network, [*windows, *windows], np.concatenate([pictures, mirrored(pictures)]))
     count, order = len(windows), mirror_order()
     places, visible, sharpness = both.places.copy(), both.visible.copy(), both.sharpness.copy()

@@ -15,7 +15,7 @@ from scipy.cluster.vq import kmeans2
 from mesh4d.geometry.normals import face_areas
 from mesh4d.geometry.rigid import Similarity
 from mesh4d.landmarks.network import HeatmapNet
-from mesh4d.landmarks.pictures import Surface, Window, picture, quarter_turned
+from mesh4d.landmarks.pictures import Surface, Window, pictures_of, quarter_turned
 from mesh4d.landmarks.reading import Reading, read
 from mesh4d.landmarks.shape_model import LandmarkShapes
 
@@ -75,7 +75,7 @@ def _facing(back: np.ndarray) -> Float[np.ndarray, "3 3"]:
 
 def _seen(network: HeatmapNet, shapes: LandmarkShapes, surface: Surface, windows: list[Window]) -> list[Candidate]:
     size = network.config.picture_px
-    pictures = np.stack([picture(surface, window, size) for window in windows])
+    pictures = pictures_of(surface, windows, size)
     turned = np.concatenate([quarter_turned(pictures, turns) for turns in range(4)])
     rolled = [_rolled(window, turns) for turns in range(4) for window in windows]
     shown = np.flatnonzero(turned[:, 4].mean(axis=(1, 2)) > 0.01)

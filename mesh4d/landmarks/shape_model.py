@@ -1,4 +1,4 @@
-"""How 68 landmarks lie to each other on heads: a mean and directions of variation, for checks and for what is hidden."""
+"""How landmarks lie to each other on heads: a mean and directions of variation, for checks and for what is hidden."""
 
 from dataclasses import dataclass
 

@@ -23,29 +23,15 @@ ROTATIONS = 96
 GRID_SAMPLES = 18
 """Surface points behind a grid, per sample."""
 COARSE_SAMPLES = 220
+PLACES = 5
+"""Places that a whole head is tried at, besides the target's middle."""
+SIZES = (0.42, 0.6, 0.82, 1.05)
+"""Spreads of the head that are tried, as shares of the target's spread."""
 UNTOLD_COST = 0.3
 """What a face beyond the target's rims adds to the misfit: less than a face that does not match."""
 STAGES = ((8, 300), (12, 60), (16, 12))
 """Coarse ICP: iterations, then how many starts go on."""
 REFINED_SAMPLES = 900
-
-
-@dataclass(frozen=True)
-class Search:
-    """How widely to look for the head."""
-
-    places: int
-    """Places that a whole head is tried at, besides the target's middle."""
-    sizes: tuple[float, ...]
-    """Spreads of the head that are tried, as shares of the target's spread."""
-    target_samples: int
-    grid_cells: int
-
-
-USUAL = Search(5, (0.42, 0.6, 0.82, 1.05), COARSE_SAMPLES, GRID_CELLS)
-"""Heads, masks and busts."""
-WIDE = Search(14, (0.16, 0.22, 0.3, 0.42, 0.58, 0.8), 3 * COARSE_SAMPLES, 64)
-"""Bodies to the waist and below: tried when the usual search found nothing."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +58,7 @@ def estimate_pose(template: Mesh | FaceTemplate, target: Mesh | TargetSurface) -
 
 
 def pose_candidates(
-    template: FaceTemplate, target: TargetSurface, count: int, search: Search = USUAL
+    template: FaceTemplate, target: TargetSurface, count: int
 ) -> list[PoseCandidate]:
     """The best poses, the best first, no two alike."""
     rng = np.random.default_rng(0)
@@ -80,12 +66,12 @@ def pose_candidates(
     source, source_normals = surface_samples(
         template.vertices, template.outer_faces, COARSE_SAMPLES, rng, density=0.3 + 1.7 * corner_face
     )
-    goal, goal_normals = target.samples(search.target_samples, rng)
+    goal, goal_normals = target.samples(COARSE_SAMPLES, rng)
     source_grid = _nearest_grid(GRID_CELLS, *surface_samples(template.vertices, template.outer_faces, 4000, rng))
-    goal_grid = _nearest_grid(search.grid_cells, *target.samples(GRID_SAMPLES * search.target_samples, rng))
+    goal_grid = _nearest_grid(GRID_CELLS, *target.samples(GRID_SAMPLES * COARSE_SAMPLES, rng))
     found = []
     for starts, behind in (
-        (_head_starts(template, target, search, rng), 0.4),
+        (_head_starts(template, target, rng), 0.4),
         (_face_starts(template, target, rng), 0.02),
     ):
         importance = np.where(_in_front(source), 1.0, behind)
@@ -104,11 +90,11 @@ def _in_front(points: np.ndarray) -> np.ndarray:
     return (points[:, 2] > -25) & (np.abs(points[:, 1] + 30) < 75)
 
 
-def _head_starts(template: FaceTemplate, target: TargetSurface, search: Search, rng: np.random.Generator) -> np.ndarray:
+def _head_starts(template: FaceTemplate, target: TargetSurface, rng: np.random.Generator) -> np.ndarray:
     """A whole head at several sizes and places: the target may be a bust."""
     points, _ = target.samples(1500, rng)
-    places = np.concatenate([points.mean(axis=0)[None], kmeans2(points, search.places, rng=0, minit="++")[0]])
-    return _starts(template.vertices[template.outer], points, np.array(search.sizes), places)
+    places = np.concatenate([points.mean(axis=0)[None], kmeans2(points, PLACES, rng=0, minit="++")[0]])
+    return _starts(template.vertices[template.outer], points, np.array(SIZES), places)
 
 
 def _face_starts(template: FaceTemplate, target: TargetSurface, rng: np.random.Generator) -> np.ndarray:

@@ -12,9 +12,12 @@ from mesh4d.registration.face_template import FaceTemplate
 from mesh4d.registration.shape_fit import ShapeFit
 from mesh4d.registration.target_surface import TargetSurface
 
-MOST_MISFIT = 0.22
-IMPLAUSIBLE_COST = 0.1
-"""What a shape beyond the usual spread of heads adds to its misfit, per standard deviation."""
+MOST_STRANGE = 1.1
+"""Heads of our generator have 0.1 to 0.3, with warped, stylised or hairy ones up to 0.9; what is no head 1.3 to 4."""
+MOST_STRANGE_PLAIN = 1.8
+"""The same for a template without statistics: smooth deformations have to do all."""
+MISFIT_SAY = 5.0
+"""Say of the misfit in `strangeness`, beside the mean square of the coefficients."""
 LEAST_EVIDENCE, LEAST_COVERAGE = 0.4, 0.35
 CLEAR_EXPRESSION = 0.3
 """An expression weight from which a head is called not neutral."""
@@ -38,8 +41,8 @@ class FitQuality:
     """Rms coefficient of the identity basis: 1 is a typical head, 0 without a basis."""
     deviation: float
     """Rms coefficient of the smooth deformations beyond that basis: 0.4 is usual, 1 a head of another kind."""
-    cost: float
-    """What the shape fit minimised: its robust misfit and the squares of all coefficients."""
+    strangeness: float
+    """How far from any head, misfit and deviation together; see `strangeness`."""
 
 
 def measure_quality(
@@ -62,27 +65,37 @@ def measure_quality(
         strain=float(np.sqrt(np.mean((after / np.maximum(before, 1e-6) - 1) ** 2))),
         plausibility=fit.plausibility,
         deviation=float(np.sqrt(np.mean(smooth**2))) if len(smooth) else 0.0,
-        cost=fit.cost,
+        strangeness=strangeness(fit),
     )
 
 
-def excess_misfit(misfit: float, plausibility: float) -> float:
-    """The shape's misfit, more for a shape beyond the usual spread of heads."""
-    return misfit + IMPLAUSIBLE_COST * max(plausibility - 1.0, 0.0)
+def strangeness(fit: ShapeFit) -> float:
+    """Mean square coefficient of identity and smooth modes, and the misfit: what a shape must be bent to be a head."""
+    bent = fit.coefficients[: fit.modes.expression.start]
+    return float(np.mean(bent**2) if len(bent) else 0.0) + MISFIT_SAY * fit.misfit
+
+
+def most_strange(fit: ShapeFit) -> float:
+    """The strangeness up to which a fit is a face's."""
+    return MOST_STRANGE if fit.modes.n_identity else MOST_STRANGE_PLAIN
 
 
 def refuse_without_face(quality: FitQuality) -> None:
     """Raise a NoFaceError when the numbers are not those of a face."""
-    misfit = excess_misfit(quality.shape_misfit, quality.plausibility)
     if quality.evidence < LEAST_EVIDENCE or quality.coverage < LEAST_COVERAGE:
         raise NoFaceError(
             f"no face found: at the best place only {quality.coverage:.0%} of a face is there "
             f"(expected {LEAST_COVERAGE:.0%} or more)"
         )
-    if misfit > MOST_MISFIT:
+
+
+def refuse_strange(fit: ShapeFit) -> None:
+    """Raise a NoFaceError when a shape had to be bent too far to be a head."""
+    found, most = strangeness(fit), most_strange(fit)
+    if found > most:
         raise NoFaceError(
-            f"no face found: the most face-like place differs from any head by {misfit:.2f} "
-            f"(expected {MOST_MISFIT:.2f} or less; heads have 0.03 to 0.15, a ball 0.4)"
+            f"no face found: the most face-like place is {found:.1f} away from any head "
+            f"(expected {most:.1f} or less; heads have 0.1 to 0.9, a ball 1.5)"
         )
 
 

@@ -10,9 +10,11 @@ from mesh4d.geometry.rigid import Similarity
 from mesh4d.mesh import Landmarks, Mesh
 from mesh4d.registration.closest import SurfacePoints
 from mesh4d.registration.correspondence import places_on_target, places_on_template, target_sides
-from mesh4d.registration.face_template import FaceTemplate, face_template
+from mesh4d.registration.face_template import FaceTemplate
 from mesh4d.registration.nonrigid import fit_nonrigid
-from mesh4d.registration.quality import FitQuality, measure_quality, refuse_without_face, warnings_of
+from mesh4d.registration.quality import FitQuality, measure_quality, refuse_strange, refuse_without_face, warnings_of
+from mesh4d.registration.reference import prepared_template
+from mesh4d.registration.shape_fit import ShapeFit
 from mesh4d.registration.shape_search import best_shape
 from mesh4d.registration.target_surface import TargetSurface, target_surface
 
@@ -40,6 +42,8 @@ class Registration:
     residual: float
     """Median distance between face and target, as a share of the head's size."""
     quality: FitQuality
+    shape: ShapeFit
+    """The statistical part of the fit: pose and coefficients of the template's modes."""
     warnings: tuple[str, ...]
     """What to know before trusting the result, such as an open mouth; empty when there is nothing."""
 
@@ -61,7 +65,7 @@ def register(
     """Bring a template head into correspondence with any head, bust, body or face mask.
 
     Args:
-        template: a head; pass a `FaceTemplate` to prepare it once for many targets.
+        template: any head; pass what `prepared_template` makes of it when it serves many targets.
         target: any unit, orientation, topology; may have holes, hair, eyes, teeth, a body.
         landmarks: points on the target that share names with the template's own landmarks (3 at least): they give
             the first pose and pull the fit softly, by their confidence; wrong ones lose their say.
@@ -71,9 +75,18 @@ def register(
         NoFaceError: when the target holds no face; it says what was measured.
         MeshError: when landmarks or basis do not fit the template.
     """
-    ready = template if isinstance(template, FaceTemplate) else face_template(template, shape_basis)
+    ready = template if isinstance(template, FaceTemplate) else prepared_template(template, shape_basis)
     surface = target_surface(target)
-    fit = best_shape(ready, surface, landmarks)
+    return registration_of(ready, target, surface, best_shape(ready, surface, landmarks))
+
+
+def registration_of(ready: FaceTemplate, target: Mesh, surface: TargetSurface, fit: ShapeFit) -> Registration:
+    """The registration that follows from a shape fit.
+
+    Raises:
+        NoFaceError: when the fit is none of a face.
+    """
+    refuse_strange(fit)
     local = surface.moved(fit.pose.inverse())
     local = local.with_sides(target_sides(ready, fit.vertices, Mesh(local.vertices, local.faces)).either)
     fitted = fit_nonrigid(ready, local, fit.vertices)
@@ -95,6 +108,7 @@ def register(
         lid_side=sides.lid,
         residual=quality.median_mm / size,
         quality=quality,
+        shape=fit,
         warnings=warnings_of(quality, fit.expression),
     )
 

@@ -1,5 +1,7 @@
 """From a target surface to the shape fit that explains its face best."""
 
+from itertools import islice
+
 import numpy as np
 from scipy.spatial import KDTree
 
@@ -7,13 +9,18 @@ from mesh4d.errors import MeshError
 from mesh4d.geometry.rigid import Similarity, similarity_align
 from mesh4d.mesh import Landmarks
 from mesh4d.registration.face_template import FaceTemplate
-from mesh4d.registration.pose import UNTOLD_COST, USUAL, WIDE, Search, pose_candidates
-from mesh4d.registration.quality import MOST_MISFIT, excess_misfit
+from mesh4d.registration.head_crop import head_crops
+from mesh4d.registration.pose import UNTOLD_COST, pose_candidates
+from mesh4d.registration.quality import MISFIT_SAY, most_strange, strangeness
 from mesh4d.registration.shape_fit import COARSE, FINE, KnownPoints, ShapeFit, fit_shape
 from mesh4d.registration.target_surface import TargetSurface
 
 CANDIDATES = 4
 """Poses whose shape is tried; the coarse search alone can be misled by shoulders."""
+MOST_CROPS = 2
+"""Ends of a body that are tried."""
+CLEAR_HEAD = 0.65
+"""An end as round as this is tried before the whole."""
 EXPRESSION_GAIN = 12.0
 """An expression is believed when it lowers the fit's cost by this much: neutral heads gain 3 to 9, plain smiles 30 and more."""
 POSED = 0.7
@@ -28,20 +35,33 @@ def best_shape(template: FaceTemplate, target: TargetSurface, landmarks: Landmar
         pose, known = _from_landmarks(template, landmarks)
         modes = template.modes.only(template.modes.identity)
         return _refined(template, target, fit_shape(template, target, pose, modes, COARSE, landmarks=known), known)
-    best = _refined(template, target, _coarse(template, target, USUAL), None)
-    if excess_misfit(best.misfit, best.plausibility) > MOST_MISFIT:
-        best = min(best, _refined(template, target, _coarse(template, target, WIDE), None), key=_cost)
+    ends = list(islice(head_crops(target), MOST_CROPS))
+    clear = [part for roundness, part in ends if roundness > CLEAR_HEAD]
+    parts = [*clear, target, *(part for roundness, part in ends if roundness <= CLEAR_HEAD)]
+    best = None
+    for part in parts:
+        found = _refined(template, part, _coarse(template, part), None)
+        if part is not target:
+            found = fit_shape(template, target, found.pose, found.modes, FINE, found.coefficients)
+        best = found if best is None else min(best, found, key=_cost)
+        if strangeness(best) < most_strange(best):
+            break
+    assert best is not None, "the target itself is always tried"
     return best
 
 
-def _coarse(template: FaceTemplate, target: TargetSurface, search: Search) -> ShapeFit:
+def _coarse(template: FaceTemplate, target: TargetSurface) -> ShapeFit:
     modes = template.modes.only(template.modes.identity)
-    poses = pose_candidates(template, target, CANDIDATES, search)
-    return min((fit_shape(template, target, place.pose, modes, COARSE) for place in poses), key=_cost)
+    poses = pose_candidates(template, target, CANDIDATES)
+    return min((fit_shape(template, target, place.pose, modes, COARSE) for place in poses), key=_coarse_cost)
+
+
+def _coarse_cost(fit: ShapeFit) -> float:
+    return fit.misfit + UNTOLD_COST * (1 - fit.evidence)
 
 
 def _cost(fit: ShapeFit) -> float:
-    return fit.misfit + UNTOLD_COST * (1 - fit.evidence)
+    return strangeness(fit) + MISFIT_SAY * UNTOLD_COST * (1 - fit.evidence)
 
 
 def _refined(

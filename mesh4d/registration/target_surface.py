@@ -60,6 +60,15 @@ class TargetSurface:
         face_side = np.sign(side[self.faces].sum(axis=1)).astype(np.int64)
         return dataclasses.replace(self, tree=triangle_tree(self.vertices, self.faces, self.face_ids, face_side))
 
+    def with_vertices(self, vertices: Float[np.ndarray, "V 3"]) -> "TargetSurface":
+        """The same faces in another shape: a later frame of a sequence."""
+        return dataclasses.replace(
+            self,
+            vertices=vertices,
+            normals=vertex_normals(vertices, self.faces[self.face_ids]),
+            tree=triangle_tree(vertices, self.faces, self.face_ids),
+        )
+
     def matches(
         self,
         points: Float[np.ndarray, "P 3"],

@@ -63,9 +63,14 @@ def _camera(direction: np.ndarray, centre: np.ndarray, radius: float) -> Camera:
 
 def welded_ids(vertices: Float[np.ndarray, "V 3"]) -> Int[np.ndarray, " V"]:
     """One id per distinct place: vertices that lie on each other share it."""
+    if len(vertices) == 0:
+        return np.zeros(0, np.int64)
+    low = vertices.min(axis=0)
     size = float(np.ptp(vertices, axis=0).max()) or 1.0
-    _, ids = np.unique(np.round(vertices / (WELD * size)).astype(np.int64), axis=0, return_inverse=True)
-    return ids.reshape(-1)
+    cells = np.round((vertices - low) / (WELD * size)).astype(np.int64)
+    side = int(1 / WELD) + 2
+    keys = (cells[:, 0] * side + cells[:, 1]) * side + cells[:, 2]  # below 2^53: one sort instead of rows
+    return np.unique(keys, return_inverse=True)[1].reshape(-1)
 
 
 def vertex_components(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) -> Int[np.ndarray, " V"]:
@@ -82,10 +87,13 @@ def boundary_vertices(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray,
     """Vertices on an edge that only one face uses, after welding: rims of holes and cuts."""
     place = welded_ids(vertices)
     corners = place[faces]
-    edges = np.sort(np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]]), axis=1)
-    distinct, uses = np.unique(edges, axis=0, return_counts=True)
-    rim = np.zeros(int(place.max()) + 1 if len(place) else 0, bool)
-    rim[distinct[uses == 1]] = True
+    count = int(place.max()) + 1 if len(place) else 0
+    ends = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]])
+    distinct, uses = np.unique(ends.min(axis=1) * count + ends.max(axis=1), return_counts=True)
+    lonely = distinct[uses == 1]
+    rim = np.zeros(count, bool)
+    rim[lonely // max(count, 1)] = True
+    rim[lonely % max(count, 1)] = True
     return rim[place]
 
 

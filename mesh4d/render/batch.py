@@ -153,9 +153,7 @@ def _draw_missing(
     skipped = [record.name for record in dataset if item_folder(path, record.name).name in there]
     known = set(skipped)
     todo = [record for record in dataset if record.name not in known]
-    tasks = (
-        RenderTask(dataclasses.replace(dataset, records=(record,)), path, picturing, rule) for record in todo
-    )
+    tasks = (RenderTask(dataclasses.replace(dataset, records=(record,)), path, picturing, rule) for record in todo)
     drawn: list[str] = []
     failed: dict[str, str] = {}
     if todo:
@@ -178,7 +176,7 @@ def _spread(tasks: Iterator[RenderTask], workers: int, scheduler: str) -> Iterat
     from distributed import Client, LocalCluster, as_completed
 
     if scheduler == "local":
-        source = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+        source = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="")
     elif "://" in scheduler:
         source = scheduler
     else:

@@ -1,8 +1,9 @@
 """Cameras around a face: where they stand, what they frame, and how they project.
 
-Convention: yaws and pitches are about the face's own axes (`Framing.rotation`); the camera frame has +x to the right of the picture, +y up and +z towards the viewer, so the frontal
-camera's axes are the face frame's axes. Depth is the distance in front of the camera along its axis (-z), positive.
-Pictures are square, row 0 on top, pixel centres at (column + 0.5, row + 0.5).
+Convention: yaws and pitches are about the face's own axes (`Framing.rotation`). The camera frame has +x to the right of
+the picture, +y up and +z towards the viewer, so the frontal camera's axes are the face frame's axes. Depth is the
+distance in front of the camera along its axis (-z), positive. Pictures are square, row 0 on top, pixel centres at
+(column + 0.5, row + 0.5).
 """
 
 from dataclasses import dataclass, field

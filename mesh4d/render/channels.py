@@ -6,7 +6,7 @@
 | normal | normal_x, _y, _z | unit, camera frame (+x right, +y up, +z to the viewer), smooth over vertices | 0 |
 | mask | mask | 1 where the mesh is seen | 0 |
 | shaded | shaded_r, _g, _b | sRGB, 0 to 1: the lights of `Shading` on the mesh's own colours | 0.25 |
-| texture | texture_r, _g, _b | sRGB, 0 to 1, unlit: the texture (bilinear), else vertex colours, else part colours | 0.25 |
+| texture | texture_r, _g, _b | sRGB, 0 to 1, unlit: texture (bilinear), else vertex colours, else part colours | 0.25 |
 | triangle_id | triangle_id | row of the mesh's faces | -1 |
 | barycentric | barycentric_a, _b, _c | weights of that row's corners, sum 1 | 0 |
 | uv | uv_u, uv_v | texture coordinates, origin at the lower left | -1 |
@@ -28,7 +28,7 @@ from mesh4d.errors import MeshError
 from mesh4d.geometry.normals import vertex_normals
 from mesh4d.mesh import Mesh
 from mesh4d.render.cameras import Camera, Framing
-from mesh4d.render.materials import Surface, albedo_at, interpolate, surface_of
+from mesh4d.render.materials import Surface, albedo_at, interpolate, parts_at, surface_of
 from mesh4d.render.rasterize import Fragments
 from mesh4d.render.shading import SRGB_OF_ROOT, Shading, camera_normals, encode_srgb, lit
 
@@ -65,7 +65,7 @@ class Scene:
     topology: Topology
     vertices: Float[np.ndarray, "V 3"]
     normals: Float[np.ndarray, "V 3"] | None = None
-    """Where a channel needs them."""
+    """Of the vertices, float32, where a channel needs them."""
     motion: Float[np.ndarray, "V 3"] | None = None
     """Displacement of each vertex since the reference frame."""
 
@@ -110,7 +110,7 @@ def scene_of(
     vertices = np.ascontiguousarray(vertices, np.float64)
     normals = motion = None
     if not {"normal", "shaded"}.isdisjoint(channels):
-        normals = vertex_normals(vertices, topology.faces)
+        normals = vertex_normals(vertices, topology.faces).astype(np.float32)
     if "motion" in channels:
         motion = np.zeros_like(vertices) if reference is None else vertices - np.asarray(reference, np.float64)
         motion = motion if face_axes is None else np.ascontiguousarray(motion @ face_axes.T)
@@ -146,15 +146,15 @@ def fill_channels(
     band = 0
     for name in channels:
         if name == "depth":
-            values = ((seen.depth - np.float32(centre_distance)) / np.float32(framing.radius))[:, None]
+            values = ((seen.depth - np.float32(centre_distance)) / np.float32(framing.radius))[None]
         else:
             values = columns.of(name)
         _put(flat, band, seen.pixels, values)
-        band += values.shape[1]
+        band += len(values)
 
 
 class _Columns:
-    """Values of the seen pixels, one row each; normals and colours are computed once for the channels that share them."""
+    """Values of the seen pixels, a row per band; channels that share normals or colours compute them once."""
 
     def __init__(
         self, seen: Fragments, scene: Scene, camera: Camera, shading: Shading, camera_from_face: np.ndarray
@@ -164,23 +164,24 @@ class _Columns:
         self._normals: np.ndarray | None = None
         self._albedo: np.ndarray | None = None
 
-    def of(self, name: str) -> Float[np.ndarray, "P B"]:
+    def of(self, name: str) -> Float[np.ndarray, "B P"]:
         """The channel's bands, float32; the caller knows the depth channel's scale."""
         seen, scene = self.seen, self.scene
         if name == "mask":
-            return np.ones((len(seen), 1), np.float32)
+            return np.ones((1, len(seen)), np.float32)
         if name == "normal":
             return self.normals()
         if name == "shaded":
-            gloss = scene.topology.surface.face_gloss[seen.triangles]
+            surface = scene.topology.surface
+            gloss = np.take(surface.gloss, parts_at(surface, seen.triangles))
             light = lit(self.normals(), self.albedo(), gloss, self.shading, self.camera_from_face)
             return encode_srgb(light, SRGB_OF_ROOT)
         if name == "texture":
             return encode_srgb(self.albedo().copy(), SRGB_OF_ROOT)
         if name == "triangle_id":
-            return seen.triangles.astype(np.float32)[:, None]
+            return seen.triangles.astype(np.float32)[None]
         if name == "barycentric":
-            return seen.weights
+            return np.ascontiguousarray(seen.weights.T)
         if name == "position":
             return interpolate(scene.vertices, scene.topology.faces, seen.triangles, seen.weights)
         if name == "uv":
@@ -188,17 +189,15 @@ class _Columns:
             return interpolate(surface.uv, surface.uv_faces, seen.triangles, seen.weights)
         return interpolate(scene.motion, scene.topology.faces, seen.triangles, seen.weights)
 
-    def normals(self) -> Float[np.ndarray, "P 3"]:
+    def normals(self) -> Float[np.ndarray, "3 P"]:
         """In the camera frame."""
         if self._normals is None:
             assert self.scene.normals is not None, "scene_of prepared other channels"
-            faces, seen = self.scene.topology.faces, self.seen
-            self._normals = camera_normals(
-                self.scene.vertices, self.scene.normals, faces, seen.triangles, seen.weights, self.camera
-            )
+            faces = self.scene.topology.faces
+            self._normals = camera_normals(self.scene.normals, faces, self.seen, self.camera.rotation)
         return self._normals
 
-    def albedo(self) -> Float[np.ndarray, "P 3"]:
+    def albedo(self) -> Float[np.ndarray, "3 P"]:
         """Linear colours."""
         if self._albedo is None:
             topology, seen = self.scene.topology, self.seen
@@ -218,5 +217,5 @@ def _clear(picture, background):
 @no_type_check
 def _put(picture, first, pixels, values):
     for p in range(pixels.shape[0]):
-        for c in range(values.shape[1]):
-            picture[pixels[p], first + c] = values[p, c]
+        for c in range(values.shape[0]):
+            picture[pixels[p], first + c] = values[c, p]

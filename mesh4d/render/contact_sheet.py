@@ -9,8 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mesh4d.errors import MeshError
 from mesh4d.io.atomic import atomic_write
-from mesh4d.render.multiview import Views
 from mesh4d.render.channels import BACKGROUND
+from mesh4d.render.multiview import Views
 
 Picture = Float[np.ndarray, "_ _ 3"] | UInt8[np.ndarray, "_ _ 3"]
 

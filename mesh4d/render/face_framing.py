@@ -1,7 +1,6 @@
-"""The face frame that 68 landmarks give: how a head lies in its file, so that pictures do not depend on pose or unit."""
+"""The face frame that 68 landmarks give: how a head lies in its file. So pictures depend on neither pose nor unit."""
 
 import numpy as np
-from jaxtyping import Float
 
 from mesh4d.errors import MeshError, NoFaceError
 from mesh4d.geometry.rigid import Similarity, similarity_align
@@ -57,5 +56,5 @@ def face_framing(landmarks: Landmarks) -> Framing:
     """
     frame = face_frame(landmarks)
     spec = load_toml("views")["face_frame"]
-    centre: Float[np.ndarray, "3"] = frame.apply(np.array(spec["centre_mm"], np.float64))
+    centre = frame.apply(np.array(spec["centre_mm"], np.float64))
     return Framing(centre, float(frame.scale * spec["radius_mm"]), np.ascontiguousarray(frame.rotation.T))

@@ -18,13 +18,14 @@ LIGHT_OF_BYTE = to_linear(np.arange(256) / 255.0).astype(np.float32)
 
 @dataclass(frozen=True)
 class Surface:
-    """A mesh's colours, ready to be looked up at (triangle, barycentric) points. Linear light, 0 to 1.
+    """A mesh's colours, ready to be looked up at (triangle, barycentric) points. Linear light, 0 to 1."""
 
-    `face_colors` and `face_gloss` are float32.
-    """
-
-    face_colors: Float[np.ndarray, "F 3"]
-    face_gloss: Float[np.ndarray, " F"]
+    palette: Float[np.ndarray, "M 3"]
+    """Colour of each part, float32."""
+    gloss: Float[np.ndarray, " M"]
+    """Of each part, float32."""
+    part_of_face: Int[np.ndarray, " F"] | None = None
+    """Row of both; None where there is but one."""
     vertex_colors: Float[np.ndarray, "V 3"] | None = None
     texture: UInt8[np.ndarray, "H W C"] | None = None
     """sRGB or grey bytes: only the texels that are looked up are turned into light."""
@@ -40,7 +41,6 @@ def surface_of(mesh: Mesh, albedo: Albedo = "own") -> Surface:
         MeshError: `albedo` asks for a texture or vertex colours that the mesh has not.
     """
     materials = [material_of_part(name) for name in mesh.part_names] or [SKIN]
-    part = np.zeros(mesh.n_faces, np.int64) if mesh.part_of_face is None else mesh.part_of_face
     palette = to_linear(np.array([material.srgb for material in materials])).astype(np.float32)
     gloss = np.array([material.gloss for material in materials], np.float32)
     uv = None if mesh.uv is None else np.ascontiguousarray(mesh.uv, np.float64)
@@ -53,7 +53,7 @@ def surface_of(mesh: Mesh, albedo: Albedo = "own") -> Surface:
     colors = None
     if texture is None and mesh.colors is not None and albedo in ("own", "vertex"):
         colors = np.ascontiguousarray(mesh.colors[:, :3], np.float64)
-    return Surface(palette[part], gloss[part], colors, texture, uv, uv_faces)
+    return Surface(palette, gloss, mesh.part_of_face, colors, texture, uv, uv_faces)
 
 
 def albedo_at(
@@ -61,39 +61,44 @@ def albedo_at(
     faces: Int[np.ndarray, "F 3"],
     triangles: Int[np.ndarray, " P"],
     weights: Float[np.ndarray, "P 3"],
-) -> Float[np.ndarray, "P 3"]:
+) -> Float[np.ndarray, "3 P"]:
     """Linear colour at points of the surface, float32."""
     if surface.texture is not None and surface.uv is not None and surface.uv_faces is not None:
         return _sample_surface(surface.texture, surface.uv, surface.uv_faces, triangles, weights, LIGHT_OF_BYTE)
     if surface.vertex_colors is not None:
         return interpolate(surface.vertex_colors, faces, triangles, weights)
-    return surface.face_colors[triangles]
+    return np.take(surface.palette.T, parts_at(surface, triangles), axis=1)
+
+
+def parts_at(surface: Surface, triangles: Int[np.ndarray, " P"]) -> Int[np.ndarray, " P"]:
+    """The row in the palette of each triangle."""
+    return np.zeros_like(triangles) if surface.part_of_face is None else np.take(surface.part_of_face, triangles)
 
 
 def sample_texture(texture: UInt8[np.ndarray, "H W C"], uv: Float[np.ndarray, "P 2"]) -> Float[np.ndarray, "P 3"]:
     """Linear light of an sRGB or grey texture at uv (origin lower left), bilinear; outside 0..1 the picture repeats."""
-    out = np.empty((len(uv), 3), np.float32)
+    out = np.empty((3, len(uv)), np.float32)
     _sample(np.ascontiguousarray(texture), np.ascontiguousarray(uv, np.float64), LIGHT_OF_BYTE, out)
-    return out
+    return out.T
 
 
 @compiled()
 @no_type_check
 def interpolate(values, corners, triangles, weights):
-    """Values per corner, mixed by barycentric weights: (P, C) float32."""
-    out = np.empty((triangles.shape[0], values.shape[1]), np.float32)
+    """Values per corner, mixed by barycentric weights: (C, P) float32."""
+    out = np.empty((values.shape[1], triangles.shape[0]), np.float32)
     for p in range(triangles.shape[0]):
         t = triangles[p]
         i, j, k = corners[t, 0], corners[t, 1], corners[t, 2]
         for c in range(values.shape[1]):
-            out[p, c] = weights[p, 0] * values[i, c] + weights[p, 1] * values[j, c] + weights[p, 2] * values[k, c]
+            out[c, p] = weights[p, 0] * values[i, c] + weights[p, 1] * values[j, c] + weights[p, 2] * values[k, c]
     return out
 
 
 @compiled(inline="always")
 @no_type_check
 def _texel(texture, u, v, light, out, p):
-    """One bilinear sample into row `p` of `out`."""
+    """One bilinear sample into column `p` of `out`."""
     height, width, bands = texture.shape
     if u < 0.0 or u > 1.0:
         u -= np.floor(u)
@@ -109,7 +114,7 @@ def _texel(texture, u, v, light, out, p):
         band = c if bands >= 3 else 0  # grey, with or without alpha
         upper = light[texture[top, left, band]] * (one - across) + light[texture[top, right, band]] * across
         lower = light[texture[bottom, left, band]] * (one - across) + light[texture[bottom, right, band]] * across
-        out[p, c] = upper * (one - down) + lower * down
+        out[c, p] = upper * (one - down) + lower * down
 
 
 @compiled()
@@ -122,7 +127,7 @@ def _sample(texture, uv, light, out):
 @compiled()
 @no_type_check
 def _sample_surface(texture, uv, uv_faces, triangles, weights, light):
-    out = np.empty((triangles.shape[0], 3), np.float32)
+    out = np.empty((3, triangles.shape[0]), np.float32)
     for p in range(triangles.shape[0]):
         t = triangles[p]
         i, j, k = uv_faces[t, 0], uv_faces[t, 1], uv_faces[t, 2]

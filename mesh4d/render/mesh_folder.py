@@ -18,7 +18,9 @@ def index_meshes(root: Path) -> Dataset:
     Raises:
         MeshFormatError: no mesh is there.
     """
-    names = [file.relative_to(root).as_posix() for file in sorted(root.rglob("*")) if file.is_file() and _readable(file)]
+    names = [
+        file.relative_to(root).as_posix() for file in sorted(root.rglob("*")) if file.is_file() and _readable(file)
+    ]
     if not names:
         raise MeshFormatError(root, "folder", f"meshes ({', '.join(FORMATS)})", "none")
     return Dataset(KIND, root, tuple(Record(KIND, name, (root / name).parent.name, (name,), "") for name in names))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import no_type_check
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from mesh4d.compiled import compiled
 from mesh4d.errors import MeshError
@@ -41,6 +41,8 @@ class Fragments:
     """Barycentric coordinates of the surface point seen (perspective-correct), float32."""
     depth: Float[np.ndarray, " P"]
     """Distance along the camera axis in the mesh's unit, float32."""
+    front: Bool[np.ndarray, " P"]
+    """The triangle's outer side is seen: its corners run counter-clockwise in the picture."""
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -87,15 +89,14 @@ def draw(
     pieces = NO_PIECES
     if some_outside:
         pieces = clip_triangles(vertices, triangles, positions, packed, camera.orthographic, float(size), SUBPIXELS)
-    nearest = np.full((size, size), np.inf)
-    ids = np.full((size, size), -1, np.int32)
-    _draw(positions, keys, triangles, nearest, ids, 0)
+    nearest, ids = np.full(size * size, np.inf), np.full(size * size, -1, np.int32)
+    _draw(positions, keys, triangles, size, nearest, ids, 0)
     if len(pieces.faces):
-        _draw(*pieces.triangles(), nearest, ids, len(triangles))
+        _draw(*pieces.triangles(), size, nearest, ids, len(triangles))
     return Fragments(
         *_resolve(
             positions, keys, triangles, pieces.positions, pieces.keys, pieces.faces, pieces.weights,
-            nearest, ids, camera.orthographic,
+            size, nearest, ids, camera.orthographic,
         )
     )  # fmt: skip
 
@@ -155,9 +156,8 @@ def _bias(ax, ay, bx, by):
 
 @compiled()
 @no_type_check
-def _draw(positions, keys, faces, nearest, ids, first_id):
-    """Enter triangles into the depth keys and ids of the nearest triangle at each pixel centre."""
-    size = ids.shape[0]
+def _draw(positions, keys, faces, size, nearest, ids, first_id):
+    """Enter triangles into the depth keys and ids of the nearest triangle at each pixel centre, row after row."""
     half = SUBPIXELS // 2
     for f in range(faces.shape[0]):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
@@ -177,13 +177,13 @@ def _draw(positions, keys, faces, nearest, ids, first_id):
             continue
         if area < 0:
             j, k, bx, by, cx, cy, area = k, j, cx, cy, bx, by, -area
-        if by < ay or (by == ay and bx < ax):  # begin at the topmost corner, the leftmost of equals
-            if cy < by or (cy == by and cx < bx):
-                i, j, k, ax, ay, bx, by, cx, cy = k, i, j, cx, cy, ax, ay, bx, by
-            else:
+        # Begin at the topmost corner, the leftmost of equals.
+        first, second, third = (ay << 32) + ax, (by << 32) + bx, (cy << 32) + cx
+        if second < first or third < first:
+            if second < third:
                 i, j, k, ax, ay, bx, by, cx, cy = j, k, i, bx, by, cx, cy, ax, ay
-        elif cy < ay or (cy == ay and cx < ax):
-            i, j, k, ax, ay, bx, by, cx, cy = k, i, j, cx, cy, ax, ay, bx, by
+            else:
+                i, j, k, ax, ay, bx, by, cx, cy = k, i, j, cx, cy, ax, ay, bx, by
         px, py = (column_0 << SUBPIXEL_BITS) + half, (row_0 << SUBPIXEL_BITS) + half
         a_row = _edge(bx, by, cx, cy, px, py) + _bias(bx, by, cx, cy)
         b_bias, c_bias = _bias(cx, cy, ax, ay), _bias(ax, ay, bx, by)
@@ -196,63 +196,70 @@ def _draw(positions, keys, faces, nearest, ids, first_id):
         key_ab, key_ac = (keys[j] - key_a) * inverse, (keys[k] - key_a) * inverse
         for row in range(row_0, row_1 + 1):
             a, b, c = a_row, b_row, c_row
-            for column in range(column_0, column_1 + 1):
+            for p in range(row * size + column_0, row * size + column_1 + 1):
                 if (a | b | c) >= 0:
                     key = key_a + (b - b_bias) * key_ab + (c - c_bias) * key_ac
-                    if key < nearest[row, column]:
-                        nearest[row, column] = key
-                        ids[row, column] = first_id + f
+                    if key < nearest[p]:
+                        nearest[p] = key
+                        ids[p] = first_id + f
                 a, b, c = a + a_right, b + b_right, c + c_right
             a_row, b_row, c_row = a_row + a_down, b_row + b_down, c_row + c_down
+
+
+@compiled(inline="always")
+@no_type_check
+def _mixture(ax, ay, bx, by, cx, cy, key_a, key_b, key_c, px, py, orthographic):
+    """How much each corner counts at (px, py), not scaled to sum 1."""
+    a = np.float64(_edge(bx, by, cx, cy, px, py))
+    b = np.float64(_edge(cx, cy, ax, ay, px, py))
+    c = np.float64(_edge(ax, ay, bx, by, px, py))
+    return (a, b, c) if orthographic else (a * key_a, b * key_b, c * key_c)
 
 
 @compiled()
 @no_type_check
 def _resolve(
-    positions, keys, faces, piece_positions, piece_keys, piece_faces, piece_weights, nearest, ids, orthographic
+    positions, keys, faces, piece_positions, piece_keys, piece_faces, piece_weights, size, nearest, ids, orthographic
 ):
-    """Pixels that see a triangle, the triangle, perspective-correct barycentric coordinates, depth."""
-    size = ids.shape[0]
+    """Pixels that see a triangle, the triangle, perspective-correct barycentric coordinates, depth, side."""
     half = SUBPIXELS // 2
     count = 0
-    for row in range(size):
-        for column in range(size):
-            count += ids[row, column] >= 0
+    for p in range(ids.shape[0]):
+        count += ids[p] >= 0
     pixels, triangles = np.empty(count, np.int32), np.empty(count, np.int32)
     weights, depth = np.empty((count, 3), np.float32), np.empty(count, np.float32)
-    corner, key, w = np.empty((3, 2), np.int64), np.empty(3), np.empty(3)
-    p = 0
-    for row in range(size):
-        for column in range(size):
-            f = ids[row, column]
-            if f < 0:
-                continue
-            piece = f - faces.shape[0]
-            for n in range(3):
-                if piece < 0:
-                    v = faces[f, n]
-                    corner[n, 0], corner[n, 1], key[n] = positions[v, 0], positions[v, 1], keys[v]
-                else:
-                    corner[n, 0], corner[n, 1] = piece_positions[piece, n, 0], piece_positions[piece, n, 1]
-                    key[n] = piece_keys[piece, n]
-            px, py = (np.int64(column) << SUBPIXEL_BITS) + half, (np.int64(row) << SUBPIXEL_BITS) + half
-            for n in range(3):
-                m, o = (n + 1) % 3, (n + 2) % 3
-                area = _edge(corner[m, 0], corner[m, 1], corner[o, 0], corner[o, 1], px, py)
-                w[n] = np.float64(area) if orthographic else area * key[n]
-            total = w[0] + w[1] + w[2]
-            pixels[p] = row * size + column
-            depth[p] = nearest[row, column] if orthographic else -1.0 / nearest[row, column]
-            if piece < 0:
-                triangles[p] = f
-                for n in range(3):
-                    weights[p, n] = w[n] / total
-            else:
-                triangles[p] = piece_faces[piece]
-                for n in range(3):
-                    mixed = 0.0
-                    for m in range(3):
-                        mixed += w[m] * piece_weights[piece, m, n]
-                    weights[p, n] = mixed / total
-            p += 1
-    return pixels, triangles, weights, depth
+    front = np.empty(count, np.bool_)
+    q = 0
+    for p in range(ids.shape[0]):
+        f = ids[p]
+        if f < 0:
+            continue
+        px = (np.int64(p % size) << SUBPIXEL_BITS) + half
+        py = (np.int64(p // size) << SUBPIXEL_BITS) + half
+        pixels[q] = p
+        depth[q] = nearest[p] if orthographic else -1.0 / nearest[p]
+        if f < faces.shape[0]:
+            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+            a, b, c = _mixture(
+                np.int64(positions[i, 0]), np.int64(positions[i, 1]), np.int64(positions[j, 0]),
+                np.int64(positions[j, 1]), np.int64(positions[k, 0]), np.int64(positions[k, 1]),
+                keys[i], keys[j], keys[k], px, py, orthographic,
+            )  # fmt: skip
+        else:
+            f -= faces.shape[0]
+            at, key, corner = piece_positions[f], piece_keys[f], piece_weights[f]
+            u, v, w = _mixture(
+                np.int64(at[0, 0]), np.int64(at[0, 1]), np.int64(at[1, 0]), np.int64(at[1, 1]), np.int64(at[2, 0]),
+                np.int64(at[2, 1]), key[0], key[1], key[2], px, py, orthographic,
+            )  # fmt: skip
+            a = u * corner[0, 0] + v * corner[1, 0] + w * corner[2, 0]
+            b = u * corner[0, 1] + v * corner[1, 1] + w * corner[2, 1]
+            c = u * corner[0, 2] + v * corner[1, 2] + w * corner[2, 2]
+            f = piece_faces[f]
+        total = a + b + c
+        scale = 1.0 / total
+        front[q] = total < 0 if orthographic else total > 0  # rows grow downwards, and keys are negative
+        triangles[q] = f
+        weights[q, 0], weights[q, 1], weights[q, 2] = a * scale, b * scale, c * scale
+        q += 1
+    return pixels, triangles, weights, depth, front

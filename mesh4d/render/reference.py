@@ -3,6 +3,8 @@
 It looks at every pixel centre of a generous window for each triangle, in no clever order, and is slow.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -23,6 +25,8 @@ def rasterize_reference(
     )
     nearest = np.full((size, size), np.inf)
     planes = _clip_planes(camera, size)
+    with np.errstate(invalid="ignore"):
+        inside = np.array([_distance(plane, in_camera) >= 0 for plane in planes]).all(axis=0)
     cut: list[tuple[int, list[np.ndarray]]] = []
     for triangle_id, corners in enumerate(faces):
         first = min(range(3), key=lambda n: tuple(vertices[corners[n]]))
@@ -30,14 +34,14 @@ def rasterize_reference(
         polygon = [np.concatenate([in_camera[corners[n]], np.eye(3)[n]]) for n in order]
         if not np.isfinite(polygon).all():
             continue
-        if all(_distance(plane, corner) >= 0 for plane in planes for corner in polygon):
+        if inside[corners].all():
             _draw_triangle(raster, nearest, triangle_id, np.array(polygon), camera)
         else:
             cut.append((triangle_id, polygon))
     for triangle_id, polygon in cut:
         for plane in planes:
             polygon = _cut(polygon, plane)
-        for second, third in zip(polygon[1:-1], polygon[2:], strict=True):
+        for second, third in pairwise(polygon[1:]):
             _draw_triangle(raster, nearest, triangle_id, np.array([polygon[0], second, third]), camera)
     return raster
 
@@ -55,8 +59,9 @@ def _clip_planes(camera: Camera, size: int) -> list[np.ndarray]:
     return planes
 
 
-def _distance(plane: Float[np.ndarray, "4"], corner: Float[np.ndarray, "6"]) -> float:
-    return float(plane[2] * corner[2] + plane[3] + (plane[0] * corner[0] + plane[1] * corner[1]))
+def _distance(plane: Float[np.ndarray, "4"], corners: Float[np.ndarray, "*N K"]) -> Float[np.ndarray, "*N"]:
+    right, up, depth = (corners[..., axis] for axis in range(3))
+    return np.asarray(plane[2] * depth + plane[3] + (plane[0] * right + plane[1] * up))
 
 
 def _cut(polygon: list[np.ndarray], plane: Float[np.ndarray, "4"]) -> list[np.ndarray]:
@@ -77,7 +82,11 @@ def _cut(polygon: list[np.ndarray], plane: Float[np.ndarray, "4"]) -> list[np.nd
 
 
 def _draw_triangle(
-    raster: Raster, nearest: Float[np.ndarray, "H W"], triangle_id: int, polygon: Float[np.ndarray, "3 6"], camera: Camera
+    raster: Raster,
+    nearest: Float[np.ndarray, "H W"],
+    triangle_id: int,
+    polygon: Float[np.ndarray, "3 6"],
+    camera: Camera,
 ) -> None:
     """Draw one triangle, given as (right, up, depth, weights), where it is nearer than what `nearest` remembers."""
     size = len(nearest)

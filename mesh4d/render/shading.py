@@ -13,8 +13,8 @@ from mesh4d.compiled import compiled
 from mesh4d.errors import MeshError
 from mesh4d.geometry.normals import unit
 from mesh4d.materials import to_srgb
-from mesh4d.render.cameras import Camera
-from mesh4d.render.materials import Albedo
+from mesh4d.render.materials import Albedo, interpolate
+from mesh4d.render.rasterize import Fragments
 
 RGB = tuple[float, float, float]
 
@@ -42,7 +42,8 @@ LIGHTS = (
 )
 SKY, GROUND = (0.11, 0.12, 0.13), (0.06, 0.05, 0.045)
 VIEWER = np.array([0.0, 0.0, 1.0])
-SOFTNESS = 0.2  # how far the key reaches round the shadow edge: skin scatters light
+SOFTNESS = np.float32(0.2)  # how far the key reaches round the shadow edge: skin scatters light
+PER_SOFTNESS = np.float32(1 / 1.2)
 SHININESS_SQUARINGS = 5  # the highlight's exponent is 2^5
 TABLE_STEPS = 4096
 SRGB_OF_ROOT = to_srgb((np.arange(TABLE_STEPS + 2) / TABLE_STEPS) ** 2).astype(np.float32)
@@ -67,13 +68,13 @@ STUDIO = Shading()
 
 
 def lit(
-    normals: Float[np.ndarray, "P 3"],
-    albedo: Float[np.ndarray, "P 3"],
+    normals: Float[np.ndarray, "3 P"],
+    albedo: Float[np.ndarray, "3 P"],
     gloss: Float[np.ndarray, " P"],
     shading: Shading = STUDIO,
     camera_from_face: Float[np.ndarray, "3 3"] | None = None,
-) -> Float[np.ndarray, "P 3"]:
-    """Linear light towards the viewer.
+) -> Float[np.ndarray, "3 P"]:
+    """Linear light towards the viewer, float32.
 
     Args:
         normals: unit, camera frame.
@@ -85,27 +86,28 @@ def lit(
     turn = np.eye(3) if camera_from_face is None else camera_from_face
     directions = [turn @ light.towards if light.fixed_to == "face" else light.towards for light in shading.lights]
     towards = unit(np.array(directions, np.float64).reshape(-1, 3))
-    colors = np.array([light.color for light in shading.lights], np.float64).reshape(-1, 3)
-    ambient = np.array([shading.sky, shading.ground], np.float64)
-    return _lit(normals, albedo, gloss, towards, unit(towards + VIEWER), colors, ambient)
+    colors = np.array([light.color for light in shading.lights]).reshape(-1, 3)
+    ambient = np.array([shading.sky, shading.ground])
+    lights = (towards, unit(towards + VIEWER), colors, ambient)
+    return _lit(*(np.ascontiguousarray(each, np.float32) for each in (normals, albedo, gloss, *lights)))
 
 
 def camera_normals(
-    vertices: Float[np.ndarray, "V 3"],
     normals: Float[np.ndarray, "V 3"],
     faces: Int[np.ndarray, "F 3"],
-    triangles: Int[np.ndarray, " P"],
-    weights: Float[np.ndarray, "P 3"],
-    camera: Camera,
-) -> Float[np.ndarray, "P 3"]:
-    """Unit smooth normals in the camera frame, turned to the viewer on triangles seen from behind; float32."""
-    # Where the rays come from, homogeneous: a point (w = 1) or the direction of parallel rays (w = 0).
-    if camera.orthographic:
-        eye = np.append(camera.rotation[2], 0.0)
-    else:
-        eye = np.append(-camera.rotation.T @ camera.translation, 1.0)
-    rotation = np.ascontiguousarray(camera.rotation, np.float64)
-    return _turned_normals(vertices, normals, faces, triangles, weights, rotation, eye)
+    seen: Fragments,
+    rotation: Float[np.ndarray, "3 3"],
+) -> Float[np.ndarray, "3 P"]:
+    """Unit smooth normals in the camera frame, turned to the viewer where the back is seen; float32.
+
+    Args:
+        normals: of the vertices, float32.
+        faces: int32.
+        seen: where.
+        rotation: from the mesh's frame to the camera's.
+    """
+    mixed = interpolate(normals, faces, seen.triangles, seen.weights)
+    return _turned(mixed, seen.front, np.ascontiguousarray(rotation, np.float32))
 
 
 @compiled()
@@ -124,44 +126,44 @@ def encode_srgb(light, table):
 @compiled()
 @no_type_check
 def _lit(normals, albedo, gloss, towards, half_ways, colors, ambient):
-    out = np.empty((normals.shape[0], 3), np.float32)
-    for p in range(normals.shape[0]):
-        x, y, z = np.float64(normals[p, 0]), np.float64(normals[p, 1]), np.float64(normals[p, 2])
-        up = 0.5 + 0.5 * y
+    # Light by light over rows of numbers, without branches: the compiler makes vector instructions of it.
+    out = np.empty(normals.shape, np.float32)
+    zero, half, one = np.float32(0.0), np.float32(0.5), np.float32(1.0)
+    for p in range(normals.shape[1]):
+        up = half + half * normals[1, p]
         for c in range(3):
-            out[p, c] = albedo[p, c] * (up * ambient[0, c] + (1.0 - up) * ambient[1, c])
-        for light in range(towards.shape[0]):
-            cosine = x * towards[light, 0] + y * towards[light, 1] + z * towards[light, 2]
-            diffuse = max((cosine + SOFTNESS) / (1.0 + SOFTNESS), 0.0)
-            shine = 0.0
-            if cosine > 0.0:
-                shine = max(x * half_ways[light, 0] + y * half_ways[light, 1] + z * half_ways[light, 2], 0.0)
-                for _ in range(SHININESS_SQUARINGS):
-                    shine *= shine
-            for c in range(3):
-                out[p, c] += colors[light, c] * (albedo[p, c] * diffuse + gloss[p] * shine)
+            out[c, p] = albedo[c, p] * (up * ambient[0, c] + (one - up) * ambient[1, c])
+    for light in range(towards.shape[0]):
+        x, y, z = towards[light, 0], towards[light, 1], towards[light, 2]
+        u, v, w = half_ways[light, 0], half_ways[light, 1], half_ways[light, 2]
+        red, green, blue = colors[light, 0], colors[light, 1], colors[light, 2]
+        for p in range(normals.shape[1]):
+            cosine = x * normals[0, p] + y * normals[1, p] + z * normals[2, p]
+            diffuse = (cosine + SOFTNESS) * PER_SOFTNESS
+            diffuse = diffuse if diffuse > zero else zero
+            shine = u * normals[0, p] + v * normals[1, p] + w * normals[2, p]
+            shine = shine if (shine > zero) & (cosine > zero) else zero
+            for _ in range(SHININESS_SQUARINGS):
+                shine *= shine
+            shine *= gloss[p]
+            out[0, p] += red * (albedo[0, p] * diffuse + shine)
+            out[1, p] += green * (albedo[1, p] * diffuse + shine)
+            out[2, p] += blue * (albedo[2, p] * diffuse + shine)
     return out
 
 
 @compiled()
 @no_type_check
-def _turned_normals(vertices, normals, faces, triangles, weights, rotation, eye):
-    out = np.empty((triangles.shape[0], 3), np.float32)
-    n = np.empty(3)
-    for p in range(triangles.shape[0]):
-        t = triangles[p]
-        i, j, k = faces[t, 0], faces[t, 1], faces[t, 2]
-        ux, uy, uz = (vertices[j, 0] - vertices[i, 0], vertices[j, 1] - vertices[i, 1], vertices[j, 2] - vertices[i, 2])
-        vx, vy, vz = (vertices[k, 0] - vertices[i, 0], vertices[k, 1] - vertices[i, 1], vertices[k, 2] - vertices[i, 2])
-        facing = (
-            (uy * vz - uz * vy) * (eye[0] - eye[3] * vertices[i, 0])
-            + (uz * vx - ux * vz) * (eye[1] - eye[3] * vertices[i, 1])
-            + (ux * vy - uy * vx) * (eye[2] - eye[3] * vertices[i, 2])
-        )
-        for c in range(3):
-            n[c] = weights[p, 0] * normals[i, c] + weights[p, 1] * normals[j, c] + weights[p, 2] * normals[k, c]
-        length = np.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2])
-        scale = (1.0 if facing >= 0 else -1.0) / length if length > 0 else 0.0
-        for c in range(3):
-            out[p, c] = scale * (rotation[c, 0] * n[0] + rotation[c, 1] * n[1] + rotation[c, 2] * n[2])
-    return out
+def _turned(mixed, front, rotation):
+    """Rotated, scaled to length 1 and turned to the viewer, in place."""
+    one, zero, tiny = np.float32(1.0), np.float32(0.0), np.float32(1e-30)
+    for p in range(mixed.shape[1]):
+        x, y, z = mixed[0, p], mixed[1, p], mixed[2, p]
+        square = x * x + y * y + z * z
+        scale = one / np.sqrt(square if square > tiny else one)
+        scale = scale if square > tiny else zero
+        scale = scale if front[p] else -scale
+        mixed[0, p] = scale * (rotation[0, 0] * x + rotation[0, 1] * y + rotation[0, 2] * z)
+        mixed[1, p] = scale * (rotation[1, 0] * x + rotation[1, 1] * y + rotation[1, 2] * z)
+        mixed[2, p] = scale * (rotation[2, 0] * x + rotation[2, 1] * y + rotation[2, 2] * z)
+    return mixed

@@ -56,7 +56,7 @@ def uv_map(mesh: Mesh, values: Float[np.ndarray, "T V C"], size: int = 256) -> U
     faces = np.ascontiguousarray(mesh.faces, np.int32)
     images = np.zeros((len(values), size * size, values.shape[2]), np.float32)
     for image, frame in zip(images, values, strict=True):
-        image[seen.pixels] = interpolate(np.ascontiguousarray(frame, np.float64), faces, seen.triangles, seen.weights)
+        image[seen.pixels] = interpolate(np.ascontiguousarray(frame, np.float64), faces, seen.triangles, seen.weights).T
     mask = np.zeros(size * size, bool)
     mask[seen.pixels] = True
     return UVMap(images.reshape(len(values), size, size, -1), mask.reshape(size, size))

@@ -47,7 +47,11 @@ def write_views(views: Views, path: str | PathLike[str], frame: int = 0) -> None
     if kind == ".png":
         contact_sheet(views, path, frame)
     elif kind == ".npz":
-        arrays = {"format": np.array(VIEWS_FORMAT), "images": views.images, "attributes": np.array(json.dumps(attributes))}
+        arrays = {
+            "format": np.array(VIEWS_FORMAT),
+            "images": views.images,
+            "attributes": np.array(json.dumps(attributes)),
+        }
         if views.triangle_ids is not None:
             arrays["triangle_ids"] = views.triangle_ids
         with atomic_write(path) as file:

@@ -1,14 +1,17 @@
 """The emotion pad: exact at its faces, continuous, neutral in the middle, alive in all four quadrants."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from aublend import EMOTIONS, emotion_weights, pad_curves, pad_weights
+from aublend import EMOTIONS, emotion_weights, pad_curves, pad_weights, write_rig
+from aublend.commands.drive import Drive
 from aublend.curves import half_weights
 from aublend.emotion_pad import pad_faces, pad_mixture
 from aublend.emotions import emotion
+from mesh4d import read_mesh
 from mesh4d.errors import MeshError
 
 
@@ -75,3 +78,36 @@ def test_a_path_over_the_pad_is_curves():
     assert (len(curves), curves.fps) == (5, 25.0)
     np.testing.assert_allclose(curves.halves()[-1], half_weights(kind.units))
     np.testing.assert_allclose(curves.halves()[2], half_weights(kind.units) / 2)
+
+
+@pytest.fixture(scope="module")
+def rig_file(rig, tmp_path_factory):
+    path = tmp_path_factory.mktemp("pad") / "rig.npz"
+    write_rig(rig, path)
+    return path
+
+
+def test_drive_takes_a_point_of_the_pad(rig, rig_file, tmp_path):
+    Drive(rig_file, valence=-0.6, arousal=0.6, output=tmp_path / "a.npz").run()
+    np.testing.assert_array_equal(read_mesh(tmp_path / "a.npz").vertices, rig.drive(pad_weights(-0.6, 0.6)).vertices)
+    said = Drive(rig_file, valence=0.4, output=tmp_path / "b.npz").run()
+    assert said["weights"] == pad_weights(0.4, 0.0)
+    Drive(rig_file, emotion="fear", intensity=0.5, output=tmp_path / "c.npz").run()
+    np.testing.assert_array_equal(
+        read_mesh(tmp_path / "c.npz").vertices, rig.drive(emotion_weights("fear", 0.5)).vertices
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"valence": 2.0}, "-1 to 1"),
+        ({"valence": 0.5, "emotion": "fear"}, "found both"),
+        ({"arousal": 0.5, "curves": Path("c.csv")}, "--curves"),
+        ({"emotion": "joy"}, "joy"),
+        ({"emotion": "fear", "intensity": 1.5}, "--intensity"),
+    ],
+)
+def test_drive_refuses_what_contradicts_itself(rig_file, given, message):
+    with pytest.raises(MeshError, match=message):
+        Drive(rig_file, **given).run()

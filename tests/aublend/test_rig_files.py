@@ -19,14 +19,15 @@ def test_npz_keeps_everything(rig, tmp_path):
     np.testing.assert_array_equal(back.deltas, rig.deltas)
     np.testing.assert_array_equal(back.neutral.vertices, rig.neutral.vertices)
     np.testing.assert_array_equal(back.neutral.faces, rig.neutral.faces)
-    weights = {"AU61": 0.7, "AU12L": 0.5, "AU26": 0.3}
+    weights = {"AU61": 0.7, "AU12L": 0.5, "AU26": 0.3, "AU6": 0.8}
     np.testing.assert_array_equal(back.drive(weights).vertices, rig.drive(weights).vertices)
 
 
 def test_glb_drives_the_same_head(rig, tmp_path):
     write_rig(rig, tmp_path / "rig.glb")
     back = read_rig(tmp_path / "rig.glb")
-    weights = {"AU63": 0.7, "AU45R": 0.5, "AU1": 0.3}
+    weights = {"AU63": 0.7, "AU45R": 0.5, "AU1": 0.3, "AU4": 0.9, "AU6R": 1.0}
+    assert back.pairs == rig.pairs and len(rig.pairs) >= 5
     np.testing.assert_allclose(back.drive(weights).vertices, rig.drive(weights).vertices, atol=1e-3)
     assert back.unit_m == rig.unit_m
 
@@ -36,7 +37,9 @@ def test_an_independent_reader_finds_32_named_keys_and_an_animation(rig, tmp_pat
     write_rig(rig, tmp_path / "rig.glb", curves)
     gltf = pygltflib.GLTF2().load(str(tmp_path / "rig.glb"))
     names = gltf.meshes[0].extras["targetNames"]
-    assert tuple(names[:32]) == AU_NAMES and set(names[32:]) == {"AU12L", "AU14L"}
+    pairs = len(rig.pairs)
+    assert tuple(names[:32]) == AU_NAMES and tuple(names[32 : 32 + pairs]) == rig.pairs
+    assert set(names[32 + pairs :]) == {"AU12L", "AU14L"}
     assert all(len(primitive.targets) == len(names) for primitive in gltf.meshes[0].primitives)
     channel = gltf.animations[0].channels[0]
     sampler = gltf.animations[0].samplers[channel.sampler]
@@ -63,6 +66,18 @@ def test_halves_split_exactly():
     np.testing.assert_allclose(at["AU12"], [0.2, 0.5])
     np.testing.assert_allclose(at["AU12L"], [0.3, 0.0])
     np.testing.assert_allclose(at["AU4R"], [0.0, 0.4])
+
+
+def test_pairs_are_driven_by_the_product_of_their_units(rig, tmp_path):
+    curves = neutral_apex_neutral({"AU6": 0.9, "AU45L": 0.8, "AU12": 0.7, "AU26": 1.0})
+    write_rig(rig, tmp_path / "rig.glb", curves)
+    morph = read_morph_mesh(tmp_path / "rig.glb")
+    at = dict(zip(morph.target_names, morph.weights.T, strict=True))
+    apex = int(curves.weights.sum(axis=1).argmax())
+    assert at["AU12+AU26"][apex] == pytest.approx(0.7, abs=1e-3)
+    assert at["AU6+AU45"][apex] == 0 and at["AU6+AU45L"][apex] == pytest.approx(0.72, abs=1e-3)
+    blended = morph.mesh.vertices + np.tensordot(morph.weights[apex], morph.deltas.astype(float), axes=1)
+    np.testing.assert_allclose(blended, rig.animate(curves).frames[apex], atol=0.01)
 
 
 def test_missing_units_are_named(rig, tmp_path):

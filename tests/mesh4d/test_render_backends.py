@@ -127,7 +127,7 @@ def test_pytorch3d_screen_has_x_to_the_left_and_y_up():
 
 
 def test_pytorch3d_plumbing_by_a_stand_in(monkeypatch: pytest.MonkeyPatch):
-    """A stand-in that keeps to the documented interface (screen x to the left, y up, pixel centres) draws our picture."""
+    """A stand-in that keeps to the documented interface (screen x to the left, y up) draws our picture."""
     torch = pytest.importorskip("torch")
     calls = []
 
@@ -138,9 +138,7 @@ def test_pytorch3d_plumbing_by_a_stand_in(monkeypatch: pytest.MonkeyPatch):
         centre = 1 - (2 * np.arange(image_size) + 1) / image_size  # +x to the left, +y up, pixel 0 at the upper left
         x, y = np.meshgrid(centre, centre)
         for number, (a, b, c) in enumerate(points[corners].astype(float)):
-            weights = [
-                (q[0] - p[0]) * (y - p[1]) - (q[1] - p[1]) * (x - p[0]) for p, q in ((b, c), (c, a), (a, b))
-            ]
+            weights = [(q[0] - p[0]) * (y - p[1]) - (q[1] - p[1]) * (x - p[0]) for p, q in ((b, c), (c, a), (a, b))]
             inside = np.all([w > 0 for w in weights], axis=0) | np.all([w < 0 for w in weights], axis=0)
             inverse = sum(w / v[2] for w, v in zip(weights, (a, b, c), strict=True)) / sum(weights)
             closer = inside & (1 / inverse < nearest)
@@ -154,9 +152,11 @@ def test_pytorch3d_plumbing_by_a_stand_in(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "pytorch3d.renderer.mesh.rasterize_meshes", inner)
     sys.modules["pytorch3d.structures"].Meshes = lambda vertices, faces: (vertices, faces)
     made = trimesh.creation.icosphere(subdivisions=2, radius=70.0)
-    mesh = Mesh(np.asarray(made.vertices) + [10.0, 5, 0], np.asarray(made.faces))
+    mesh = Mesh(np.asarray(made.vertices) + np.array([10.0, 5, 0]), np.asarray(made.faces))
     rig = CameraRig("one", (25.0,), (15.0,), 35.0)
-    ours, theirs = (render_views(mesh, rig, 48, ("depth", "normal"), FRAMING, backend=b) for b in ("numba", "pytorch3d"))
+    ours, theirs = (
+        render_views(mesh, rig, 48, ("depth", "normal"), FRAMING, backend=b) for b in ("numba", "pytorch3d")
+    )
     assert np.mean(np.abs(ours.images - theirs.images).max(axis=-1) > 1e-3) < 2e-3
     assert calls[0]["perspective_correct"] and not calls[0]["cull_backfaces"] and calls[0]["blur_radius"] == 0
     assert calls[0]["z_clip_value"] > 0 and calls[0]["faces_per_pixel"] == 1

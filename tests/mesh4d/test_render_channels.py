@@ -121,7 +121,9 @@ def test_motion_is_the_displacement_in_the_face_frame():
     for views, expected in ((since_onset, [-1, 0, 1, 2]), (since_before, [0, 1, 1, 1])):
         for t, factor in enumerate(expected):
             seen = views.channel("mask")[t] > 0
-            np.testing.assert_allclose(views.channel("motion")[t][seen], np.tile(factor * step, (seen.sum(), 1)), atol=1e-6)
+            np.testing.assert_allclose(
+                views.channel("motion")[t][seen], np.tile(factor * step, (seen.sum(), 1)), atol=1e-6
+            )
             assert not views.channel("motion")[t][~seen].any()
     turn = rotation_from_axis_angle(np.array([0.3, -1.0, 0.5]))
     elsewhere = MeshSequence(mesh.with_vertices(mesh.vertices @ turn.T), frames @ turn.T, 25.0)

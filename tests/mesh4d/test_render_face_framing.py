@@ -65,9 +65,7 @@ def test_mouth_and_jaw_do_not_move_the_frame():
     points = face_points(np.random.default_rng(2))
     moved = points.copy()
     moved[:27], moved[48:] = 3 * points[:27], points[48:] + 30
-    np.testing.assert_array_equal(
-        face_framing(landmarks(points)).rotation, face_framing(landmarks(moved)).rotation
-    )
+    np.testing.assert_array_equal(face_framing(landmarks(points)).rotation, face_framing(landmarks(moved)).rotation)
 
 
 def test_confidence_weighs():

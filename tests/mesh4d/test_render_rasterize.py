@@ -64,7 +64,7 @@ def test_sphere_depth_is_the_spheres(fov: float | None):
     framing = Framing(np.zeros(3), 1.0)
     (camera,) = view.cameras(framing)
     raster = rasterize(vertices, faces, camera, 96)
-    assert_same(vertices, faces, camera, 96)
+    assert_same(vertices, faces[::8], camera, 96)
     row, column = np.mgrid[:96, :96] + 0.5
     x, y = (column / 48 - 1) / camera.focal, (1 - row / 48) / camera.focal
     centre = view.distance(framing)

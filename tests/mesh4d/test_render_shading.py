@@ -7,7 +7,7 @@ from mesh4d.materials import SKIN, material_of_part, to_linear, to_srgb
 from mesh4d.mesh import Mesh
 from mesh4d.render.cameras import CameraRig, Framing
 from mesh4d.render.channels import BACKGROUND, bands_of
-from mesh4d.render.materials import sample_texture, surface_of
+from mesh4d.render.materials import albedo_at, sample_texture, surface_of
 from mesh4d.render.multiview import render_views
 from mesh4d.render.shading import lit
 
@@ -56,10 +56,10 @@ def test_light_is_linear_in_albedo_and_key_comes_from_the_upper_left():
     normals = np.array([[-0.6, 0.6, 0.52], [0.6, -0.6, 0.52]], np.float32)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     albedo, matt = np.full((2, 3), 0.2, np.float32), np.zeros(2, np.float32)
-    single, double = lit(normals, albedo, matt), lit(normals, 2 * albedo, matt)
+    single, double = lit(normals.T, albedo.T, matt).T, lit(normals.T, 2 * albedo.T, matt).T
     np.testing.assert_allclose(double, 2 * single, rtol=1e-5)
     assert (single[0] > 2 * single[1]).all()
-    assert (lit(normals, albedo, np.ones(2, np.float32)) >= single).all()
+    assert (lit(normals.T, albedo.T, np.ones(2, np.float32)).T >= single).all()
 
 
 def test_srgb_known_values_and_round_trip():
@@ -76,7 +76,9 @@ def test_part_materials():
     assert len({lashes, eye, teeth, tongue, SKIN}) == 5
     assert material_of_part("whatever") is SKIN
     mesh = quad(part_of_face=np.array([0, 1]), part_names=("skin", "tongue"))
-    np.testing.assert_allclose(surface_of(mesh).face_colors, to_linear(np.array([SKIN.srgb, tongue.srgb])), rtol=1e-6)
+    surface = surface_of(mesh)
+    colours = albedo_at(surface, mesh.faces.astype(np.int32), np.array([1, 0], np.int32), np.zeros((2, 3), np.float32))
+    np.testing.assert_allclose(colours.T, to_linear(np.array([tongue.srgb, SKIN.srgb])), rtol=1e-6)
 
 
 def test_vertex_colors_are_interpolated_and_win_over_parts():

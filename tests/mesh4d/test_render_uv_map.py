@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from mesh4d.errors import MeshError
+from mesh4d.materials import to_srgb
 from mesh4d.mesh import Mesh
 from mesh4d.render import uv_map, uv_position_map
 from mesh4d.render.materials import sample_texture
@@ -50,17 +51,17 @@ def test_a_map_looked_up_at_a_vertex_gives_the_vertex():
     vertex_of[mesh.uv_faces] = mesh.faces
     chosen = np.flatnonzero(inner & used)
     assert len(chosen) > 20
-    from mesh4d.materials import to_srgb
-
     found = low + (high - low) * to_srgb(sample_texture(picture, mesh.uv[chosen]).astype(float))
     np.testing.assert_allclose(found, mesh.vertices[vertex_of[chosen]], atol=0.5)
 
 
 def test_sequences_and_other_values_share_the_atlas():
     mesh = sheet()
-    frames = np.stack([mesh.vertices, mesh.vertices + [0, 0, 5.0]])
+    frames = np.stack([mesh.vertices, mesh.vertices + np.array([0, 0, 5.0])])
     moving = uv_position_map(MeshSequence(mesh, frames, 25.0), 32)
-    np.testing.assert_allclose(moving.values[1][moving.mask] - moving.values[0][moving.mask], [[0, 0, 5.0]] * moving.mask.sum(), atol=1e-4)
+    np.testing.assert_allclose(
+        moving.values[1][moving.mask] - moving.values[0][moving.mask], [[0, 0, 5.0]] * moving.mask.sum(), atol=1e-4
+    )
     weights = uv_map(mesh, np.ones((1, mesh.n_vertices, 1)), 32)
     np.testing.assert_array_equal(weights.values[0, ..., 0], weights.mask.astype(np.float32))
 

@@ -43,3 +43,12 @@ def test_an_error_in_an_item_is_the_callers(tmp_path, workers):
 def test_impossible_numbers_of_workers_are_refused(tmp_path):
     with pytest.raises(MeshError, match="workers"):
         runner(tmp_path, range(3), 0)
+
+
+def test_a_running_scheduler_is_used(tmp_path):
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="") as cluster:
+        work = functools.partial(write, tmp_path)
+        assert run_items(work, range(3), scheduler=cluster.scheduler_address) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "2"]

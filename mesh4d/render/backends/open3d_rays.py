@@ -4,6 +4,7 @@ pip install 'facet4d[open3d]'; on Debian also apt-get install libusb-1.0-0 libgl
 """
 
 import importlib
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -30,8 +31,7 @@ def backend() -> Backend:
 
 
 def _prepare(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) -> Drawer:
-    import open3d
-
+    open3d: Any = importlib.import_module("open3d")
     middle = vertices.mean(axis=0) if len(vertices) else np.zeros(3)  # rays are float32: keep numbers small
     scene = open3d.t.geometry.RaycastingScene()
     used = np.ascontiguousarray(vertices - middle, np.float32)
@@ -41,7 +41,7 @@ def _prepare(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) 
     def drawer(camera: Camera, size: int) -> Fragments:
         if not len(faces):
             none = np.empty(0, np.int32)
-            return Fragments(none, none, np.empty((0, 3), np.float32), np.empty(0, np.float32))
+            return Fragments(none, none, np.empty((0, 3), np.float32), np.empty(0, np.float32), np.empty(0, bool))
         start = _start_depth(camera, vertices)
         rays = pixel_rays(camera, size, start, middle).reshape(-1, 6)
         cast = scene.cast_rays(open3d.core.Tensor(rays.astype(np.float32)))
@@ -49,7 +49,9 @@ def _prepare(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) 
         pixels = np.flatnonzero(np.isfinite(distance)).astype(np.int32)
         second, third = cast["primitive_uvs"].numpy()[pixels].T
         weights = np.stack([1 - second - third, second, third], axis=1)
-        return Fragments(pixels, ids[pixels].astype(np.int32), weights, distance[pixels] + np.float32(start))
+        towards = np.einsum("pc,pc->p", cast["primitive_normals"].numpy()[pixels], rays[pixels, 3:])
+        depth = distance[pixels] + np.float32(start)
+        return Fragments(pixels, ids[pixels].astype(np.int32), weights, depth, towards <= 0)
 
     return drawer
 
@@ -62,9 +64,7 @@ def _start_depth(camera: Camera, vertices: Float[np.ndarray, "V 3"]) -> float:
     return float(depth.min() - 0.1 * (np.ptp(depth) or 1.0))
 
 
-def pixel_rays(
-    camera: Camera, size: int, start: float, origin: Float[np.ndarray, "3"]
-) -> Float[np.ndarray, "H W 6"]:
+def pixel_rays(camera: Camera, size: int, start: float, origin: Float[np.ndarray, "3"]) -> Float[np.ndarray, "H W 6"]:
     """A point and a direction for each pixel centre, in the mesh's frame seen from `origin`.
 
     The directions have depth 1, so that a ray's parameter is depth past `start`.

@@ -4,6 +4,7 @@ A shader writes each triangle's number as a colour. pip install 'facet4d[pyrende
 Debian apt-get install libegl1 libgl1-mesa-dri.
 """
 
+import importlib
 import os
 from functools import cache
 from pathlib import Path
@@ -39,20 +40,21 @@ def backend() -> Backend:
     return Backend(_prepare, views_in_parallel=False)
 
 
+def _pyrender() -> Any:
+    return importlib.import_module("pyrender")
+
+
 @cache
 def _renderer() -> Any:
     """The one off-screen renderer of this process (deleting one ends the display for all); it writes numbers."""
-    import pyrender
-    from pyrender.shader_program import ShaderProgramCache
-
+    pyrender, programs = _pyrender(), importlib.import_module("pyrender.shader_program")
     renderer = pyrender.OffscreenRenderer(16, 16)
-    renderer._renderer._program_cache = ShaderProgramCache(str(SHADERS))  # pyrender 0.1.45 has no public way
+    renderer._renderer._program_cache = programs.ShaderProgramCache(str(SHADERS))  # 0.1.45 has no public way
     return renderer
 
 
 def _prepare(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) -> Drawer:
-    import pyrender
-
+    pyrender = _pyrender()
     if len(faces) > MAX_TRIANGLES:
         raise MeshError(f"backend 'pyrender': expected at most {MAX_TRIANGLES} triangles, found {len(faces)}")
     middle = vertices.mean(axis=0) if len(vertices) else np.zeros(3)  # the card computes in float32
@@ -82,9 +84,8 @@ def _prepare(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 3"]) 
 def _lens_and_pose(
     camera: Camera, vertices: Float[np.ndarray, "V 3"], middle: Float[np.ndarray, "3"]
 ) -> tuple[Any, Float[np.ndarray, "4 4"]]:
-    """pyrender's camera with depth planes close around the mesh, and where it stands; None where nothing is before it."""
-    import pyrender
-
+    """pyrender's camera with depth planes close around the mesh, and its pose; None where nothing is before it."""
+    pyrender = _pyrender()
     depth = -camera.to_camera(vertices)[:, 2]
     low, high = max(float(depth.min(initial=np.inf)), camera.near), float(depth.max(initial=-np.inf))
     pose = np.eye(4)

@@ -23,10 +23,10 @@ def fragments_of_ids(
     pixels = np.flatnonzero(ids.reshape(-1) >= 0).astype(np.int32)
     triangles = ids.reshape(-1)[pixels].astype(np.int32)
     in_camera = np.ascontiguousarray(camera.to_camera(vertices))
-    weights, depth = _meet(
+    weights, depth, front = _meet(
         in_camera, faces, pixels, triangles, ids.shape[0], float(camera.focal), bool(camera.orthographic)
     )
-    return Fragments(pixels, triangles, weights, depth)
+    return Fragments(pixels, triangles, weights, depth, front)
 
 
 @compiled()
@@ -34,6 +34,7 @@ def fragments_of_ids(
 def _meet(points, faces, pixels, triangles, size, focal, orthographic):
     count = pixels.shape[0]
     weights, depth = np.empty((count, 3), np.float32), np.empty(count, np.float32)
+    front = np.empty(count, np.bool_)
     w, x, y, d = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     for p in range(count):
         across = ((pixels[p] % size + 0.5) * 2.0 / size - 1.0) / focal
@@ -48,6 +49,7 @@ def _meet(points, faces, pixels, triangles, size, focal, orthographic):
             m, o = (n + 1) % 3, (n + 2) % 3
             w[n] = x[m] * y[o] - y[m] * x[o]
             total += w[n]
+        front[p] = total >= 0
         kept = 0.0
         for n in range(3):
             w[n] = max(w[n] / total, 0.0) if total != 0 else 1.0
@@ -57,4 +59,4 @@ def _meet(points, faces, pixels, triangles, size, focal, orthographic):
             weights[p, n] = w[n] / kept
             deep += w[n] / kept * d[n]
         depth[p] = deep
-    return weights, depth
+    return weights, depth, front
