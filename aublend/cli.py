@@ -8,6 +8,7 @@ from tyro.conf import CascadeSubcommandArgs, OmitSubcommandPrefixes, subcommand
 
 from aublend.commands.drive import Drive
 from aublend.commands.eval import Eval
+from aublend.commands.page import Page
 from aublend.commands.retarget import Retarget
 from aublend.commands.rig import Rig
 from aublend.commands.solve import Solve
@@ -25,6 +26,7 @@ Command = (
     | Annotated[Train, subcommand("train")]
     | Annotated[TrainLandmarks, subcommand("train-landmarks")]
     | Annotated[Eval, subcommand("eval")]
+    | Annotated[Page, subcommand("page")]
 )
 
 

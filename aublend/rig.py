@@ -1,6 +1,6 @@
 """AURig: a neutral head and its 32 action unit shapes on its own vertices. Drive it, animate it, solve for it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -83,15 +83,17 @@ class AURig:
         """The head under curves, one frame per row."""
         return MeshSequence(self.neutral, self.poses(curves.halves()), curves.fps)
 
-    def solve(self, observed: Mesh | MeshSequence) -> AUCurves:
-        """The unit weights that explain a head, or each frame of a sequence, on this rig's topology.
+    def solve(
+        self, observed: Mesh | MeshSequence | Sequence[Mesh], *, sides: bool = True, smooth: bool = True
+    ) -> AUCurves:
+        """The unit weights that explain a head, each frame of a sequence, or raw scans of the rig's person.
 
-        See `aublend.solve.solve_weights`; a single mesh gives one row at 25 fps.
+        Halves get columns of their own (AU12L, AU12R) where they differ. See `aublend.solve.solve`; a single mesh
+        gives one row at 25 fps.
         """
-        from aublend.solve import observed_frames, solve_weights
+        from aublend.solve import solve
 
-        frames, fps = observed_frames(self, observed)
-        return AUCurves(self.au_names, solve_weights(self, frames), fps)
+        return solve(self, observed, sides=sides, smooth=smooth)
 
     def pose(self, halves: Float[np.ndarray, "2 A"]) -> Float[np.ndarray, "V 3"]:
         """Vertices under one weight row for the left half and one for the right."""

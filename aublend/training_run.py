@@ -8,7 +8,7 @@ import torch
 
 from aublend.blendset import BlendSet, read_blendset
 from aublend.checkpoints import save_net
-from aublend.evaluate import unit_errors
+from aublend.evaluation.scores import shape_errors
 from aublend.head_model import head_model
 from aublend.net import AUBlendNet, NetConfig
 from aublend.train import TrainConfig, train
@@ -60,5 +60,5 @@ def _test_errors(net: AUBlendNet, test: BlendSet, train_part: BlendSet) -> dict[
         with torch.inference_mode():
             predicted = net(torch.from_numpy(neutral[None]))[0].double().numpy()
         for name, guess in (("net", predicted), ("mean", mean), ("zero", np.zeros_like(mean))):
-            errors[name].append(float(unit_errors(guess, truth)[0].mean()))
+            errors[name].append(float(shape_errors(guess, truth)["mean_mm"].mean()))
     return {name: round(float(np.mean(values)), 4) for name, values in errors.items()}

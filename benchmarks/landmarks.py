@@ -22,6 +22,7 @@ from aublend.landmark_training.companions import Piece, hair_cap, joined, long_h
 from aublend.landmark_training.labels import landmark_places
 from aublend.landmark_training.scenes import clustered
 from aublend.landmark_training.shapes import random_bend, random_expression
+from benchmarks.landmark_pictures import draw
 from mesh4d.datasets.scan import ScanStyle, simulate_scan
 from mesh4d.errors import NoFaceError
 from mesh4d.landmarks import interocular_distance, landmark_regions, read_face
@@ -85,6 +86,20 @@ def bent(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Gener
     return skin_only(head, model, points, rng)
 
 
+def caricature(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Generator) -> Piece:
+    """As `bent`: the shape is changed before."""
+    return skin_only(head, model, points, rng)
+
+
+def exaggerated(vertices: np.ndarray, model: HeadModel, rng: np.random.Generator) -> np.ndarray:
+    """Twice as far from the average head, tapered towards the chin or the crown, swollen or lean: unlike training."""
+    average = model.topology.vertices
+    far = average + 2.0 * (vertices - average)
+    taper = 1 + rng.uniform(-0.0025, 0.0025) * (far[:, 1:2] + 30)
+    swell = 1 + rng.uniform(-0.12, 0.12) * np.cos(far[:, 1:2] / 45)
+    return far * np.concatenate([taper * swell, np.full_like(taper, rng.uniform(0.85, 1.2)), swell], axis=1)
+
+
 def bust(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Generator) -> Piece:
     """With torso and hair."""
     mesh = model.topology
@@ -95,7 +110,7 @@ def bust(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Gener
 CHANGES: dict[str, Change] = {
     change.__name__: change
     for change in (
-        plain, skin_only, subdivided, decimated, remeshed, voxels, coarse_grid, scanned, bent, bust,
+        plain, skin_only, subdivided, decimated, remeshed, voxels, coarse_grid, scanned, bent, caricature, bust,
     )
 }  # fmt: skip
 
@@ -134,6 +149,8 @@ def make_case(name: str, seed: int, model: HeadModel) -> Case:
     vertices = rig.pose(random_expression(rng))
     if name == "bent":
         vertices = random_bend(rng, places.on(vertices), 1.0)(vertices)
+    elif name == "caricature":
+        vertices = exaggerated(vertices, model, rng)
     points = places.on(vertices)
     piece = CHANGES[name](Piece(vertices, model.topology.faces), model, points, rng)
     used, faces = np.unique(piece.faces, return_inverse=True)
@@ -145,50 +162,69 @@ def make_case(name: str, seed: int, model: HeadModel) -> Case:
     return Case(Mesh(scale * (vertices @ turn.T + shift), faces), scale * (points @ turn.T + shift))
 
 
-def main(heads: int = 8, only: tuple[str, ...] = (), first: int = 450, pictures: str = "") -> None:
-    """Print a table: mean, median and 95th percentile of the error per change, failures, seconds."""
-    model = head_model()
-    regions = np.array(landmark_regions())
-    names = only or tuple(CHANGES)
-    known = set(load_split("aublendset")["test"])
-    print("change        mean %  median     p95 worst head  lost      s   by region")
-    everything = []
-    for name in names:
-        errors, lost, seconds = [], 0, []
-        for seed in range(first, first + heads):
-            if seed not in known:
-                raise ValueError(f"identity {seed} is not in the test part")
-            case = make_case(name, seed, model)
-            started = time.perf_counter()
-            try:
-                face = read_face(case.mesh)
-            except NoFaceError as error:
-                lost += 1
-                print(f"  {name} {seed}: {error}")
-                continue
-            seconds.append(time.perf_counter() - started)
-            gap = np.linalg.norm(face.landmarks.points - case.points, axis=1)
-            errors.append(100 * gap / interocular_distance(case.points))
-            if pictures:
-                _draw(case, face.landmarks.points, f"{pictures}/{name}_{seed}.png")
-        if not errors:
-            print(f"{name:12s} all lost")
+@dataclass(frozen=True)
+class Score:
+    """Of one change: one row per head that was found."""
+
+    errors: np.ndarray
+    """Percent of the interocular distance, (heads, 68)."""
+    confidence: np.ndarray
+    seconds: tuple[float, ...]
+    lost: tuple[str, ...]
+
+
+def score(name: str, seeds: range, model: HeadModel, pictures: str) -> Score:
+    """Detect landmarks on the test heads with one change."""
+    errors, confidence, seconds, lost = [], [], [], []
+    for seed in seeds:
+        case = make_case(name, seed, model)
+        started = time.perf_counter()
+        try:
+            face = read_face(case.mesh)
+        except NoFaceError as error:
+            lost.append(f"{name} {seed}: {error}")
             continue
-        table = np.array(errors)
-        everything.append(table)
-        parts = " ".join(f"{r} {table[:, regions == r].mean():.2f}" for r in dict.fromkeys(regions))
-        print(
-            f"{name:12s} {table.mean():7.2f} {np.median(table):7.2f} {np.percentile(table, 95):7.2f} "
-            f"{table.mean(axis=1).max():10.2f} {lost:5d} {min(seconds):6.2f}   {parts}"
-        )
-    table = np.concatenate(everything)
-    print(f"{'all':12s} {table.mean():7.2f} {np.median(table):7.2f} {np.percentile(table, 95):7.2f}")
+        seconds.append(time.perf_counter() - started)
+        gap = np.linalg.norm(face.landmarks.points - case.points, axis=1)
+        errors.append(100 * gap / interocular_distance(case.points))
+        confidence.append(face.landmarks.confidence)
+        if pictures:
+            draw(case.mesh, face.landmarks.points, case.points, f"{pictures}/{name}_{seed}.png")
+    return Score(np.array(errors).reshape(-1, 68), np.array(confidence).reshape(-1, 68), tuple(seconds), tuple(lost))
 
 
-def _draw(case: Case, found: np.ndarray, path: str) -> None:
-    from benchmarks.landmark_pictures import draw
+def main(heads: int = 8, only: tuple[str, ...] = (), first: int = 450, pictures: str = "") -> None:
+    """Print a table: mean, median and 95th percentile of the error per change, failures, seconds.
 
-    draw(case.mesh, found, case.points, path)
+    `sure` is the share of landmarks with a confidence of at least 0.5, and their mean error.
+    """
+    seeds = range(first, first + heads)
+    if not set(seeds) <= set(load_split("aublendset")["test"]):
+        raise ValueError(f"identities {seeds} are not all in the test part")
+    model, regions = head_model(), np.array(landmark_regions())
+    print("change        mean %  median     p95 worst head  lost      s  sure: share, mean %   by region")
+    scores = []
+    for name in only or tuple(CHANGES):
+        scores.append(now := score(name, seeds, model, pictures))
+        for line in now.lost:
+            print(f"  {line}")
+        if len(now.errors):
+            parts = " ".join(f"{r} {now.errors[:, regions == r].mean():.2f}" for r in dict.fromkeys(regions))
+            worst = now.errors.mean(axis=1).max()
+            print(f"{_row(name, now)} {worst:10.2f} {len(now.lost):5d} {min(now.seconds):6.2f} {_sure(now)}   {parts}")
+    errors, confidence = (np.concatenate([getattr(s, name) for s in scores]) for name in ("errors", "confidence"))
+    whole = Score(errors, confidence, (), ())
+    print(f"{_row('all', whole)} {'':10s} {sum(len(s.lost) for s in scores):5d} {'':6s} {_sure(whole)}")
+
+
+def _row(name: str, now: Score) -> str:
+    found = now.errors
+    return f"{name:12s} {found.mean():7.2f} {np.median(found):7.2f} {np.percentile(found, 95):7.2f}"
+
+
+def _sure(now: Score) -> str:
+    sure = now.confidence >= 0.5
+    return f"{sure.mean():11.2f} {now.errors[sure].mean():6.2f}"
 
 
 if __name__ == "__main__":

@@ -109,12 +109,10 @@ def pyrender_drawing(mesh: Mesh, rig: CameraRig, framing: Framing, ours: Timing)
         return pictures
 
     ready = built()
-    rows = [
+    return [
         timed("pyrender on EGL from the mesh (depth, shaded)", lambda: draw(*built()), 3, ours),
         timed("pyrender on EGL, scene ready", lambda: draw(*ready), 3, ours),
     ]
-    renderer.delete()
-    return rows
 
 
 def agreement(mesh: Mesh, name: str, rig: CameraRig, framing: Framing) -> str:
@@ -157,7 +155,12 @@ def main() -> None:
             print(missing)
             continue
         agreements.append(agreement(mesh, name, rig, framing))
-        rows += peer(plain, rig, framing, ours)
+
+        def same(backend: str = name) -> object:
+            return render_views(plain, rig, SIZE, framing=framing, backend=backend)
+
+        rows.append(timed(f"render_views by {name}: the same pictures", same, 3, ours))
+        rows += peer(plain, rig, framing, ours)  # last: where a pyrender renderer ends, so does the display
     title = f"7 views x {SIZE}^2, {mesh.n_vertices} vertices, {mesh.n_faces} triangles, {thread_count()} threads"
     print(table(title, rows, OURS))
     if agreements:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 import tyro
-from tyro.conf import CascadeSubcommandArgs, OmitSubcommandPrefixes, Positional, arg, subcommand
+from tyro.conf import CascadeSubcommandArgs, OmitSubcommandPrefixes, Positional, subcommand
 
 from mesh4d.command import reader_may_leave, run_command
 from mesh4d.datasets.commands import DatasetGroup

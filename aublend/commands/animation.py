@@ -8,14 +8,23 @@ if TYPE_CHECKING:
 
 
 def solved(rig: "AURig", observed: Path) -> "AUCurves":
-    """The curves behind a sequence, or behind a mesh where the file holds no animation."""
-    from aublend.solve_halves import solve_halves
-    from mesh4d import MeshFormatError, read_mesh, read_sequence
+    """The curves behind a sequence, or behind a mesh where the file holds no animation.
 
+    A folder of meshes that are not the rig's own is registered frame by frame.
+    """
+    from aublend.raw_sequences import on_rig, shares_topology
+    from aublend.solve import solve
+    from mesh4d import MeshFormatError, read_mesh, read_sequence
+    from mesh4d.io.frame_folder import FrameFolder
+
+    if observed.is_dir() and observed.suffix != ".zarr":
+        frames = FrameFolder.open(observed)
+        if not shares_topology(rig, frames[0]):
+            return solve(rig, on_rig(rig, frames))
     try:
-        return solve_halves(rig, read_sequence(observed))
+        return solve(rig, read_sequence(observed))
     except MeshFormatError:
-        return solve_halves(rig, read_mesh(observed))
+        return solve(rig, read_mesh(observed))
 
 
 def write_animation(rig: "AURig", curves: "AUCurves", output: Path) -> None:

@@ -13,13 +13,12 @@ class Eval:
     part: Literal["validation", "test"] = "test"
 
     def run(self) -> dict[str, object]:
-        from aublend import head_model
-        from aublend.evaluate import evaluate_rigs, score_table
+        from aublend.evaluation import evaluate_rigs, score_table
         from mesh4d.datasets.splits import prove_disjoint
         from mesh4d.specs import load_split
 
         parts = load_split("aublendset")
-        scores = evaluate_rigs(head_model(), [int(seed) for seed in parts[self.part]])
+        scores = evaluate_rigs([int(seed) for seed in parts[self.part]])
         return {
             "protocol": f"aublendset/{self.part}",
             "proof": prove_disjoint(parts),

@@ -16,7 +16,7 @@ class Retarget:
     source: Positional[Path]
     """The rig of the head in the sequence."""
     sequence: Positional[Path]
-    """A mesh or sequence with that rig's vertices."""
+    """A mesh or sequence with that rig's vertices; or a folder of raw scans, one for each frame, of any topology."""
     target: Positional[Path]
     """The rig to animate, of any topology."""
     output: Annotated[Path, arg(aliases=["-o"])] = Path("retargeted.glb")

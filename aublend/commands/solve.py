@@ -18,7 +18,7 @@ class Solve:
 
     rig: Positional[Path]
     observed: Positional[Path]
-    """A mesh, or a sequence (.npz, .glb with an animation)."""
+    """A mesh or sequence (.npz, .glb with an animation) with the rig's vertices; or a folder of raw scans."""
     output: Annotated[Path, arg(aliases=["-o"])] = Path("curves.csv")
     format: Literal["au", "livelink", "openface"] = "au"
     """au: ours. livelink: Live Link Face's 52 ARKit shapes. openface: OpenFace 2's 17 units, without sides."""

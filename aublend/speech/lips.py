@@ -2,8 +2,8 @@
 
 No label is needed. The skin is the piece that AU25 moves most; what AU26 and AU25 pull apart are the upper and the
 lower lip. Vertical planes across the mouth cut the skin's edges in material points; each plane is a column, and its
-gap is the height of the upper lip's lowest point above the lower lip's highest one. Points are linear in the weights,
-so that thousands of frames cost milliseconds.
+gap is the height of the upper lip's lowest point above the lower lip's highest one. Points are known functions of the
+weights (linear, but for pairs of units), so that thousands of frames cost milliseconds.
 """
 
 from dataclasses import dataclass
@@ -32,25 +32,31 @@ PARTED_MM = 1.0
 
 @dataclass(frozen=True)
 class PointMotion:
-    """Points in mm along the face's axes, linear in the weights of the two halves."""
+    """Points in mm along the face's axes under the weights of the two halves, pairs of units included."""
 
     rest: Float[np.ndarray, "P 3"]
-    left: Float[np.ndarray, "A P 3"]
-    """Displacement by the left half's weights."""
-    right: Float[np.ndarray, "A P 3"]
-
-    @property
-    def both(self) -> Float[np.ndarray, "A P 3"]:
-        """Displacement by weights that both halves share."""
-        return self.left + self.right
+    left: Float[np.ndarray, "shapes P 3"]
+    """Displacement by the left half's weights: the units', then the pairs'."""
+    right: Float[np.ndarray, "shapes P 3"]
+    pair_units: Int[np.ndarray, "pairs 2"]
 
     def at(self, halves: Float[np.ndarray, "T 2 A"]) -> Float[np.ndarray, "T P 3"]:
         """Positions under weights."""
-        count = self.rest.shape[0]
-        flat = halves[:, 0] @ self.left.reshape(len(self.left), -1) + halves[:, 1] @ self.right.reshape(
-            len(self.right), -1
-        )
-        return self.rest + flat.reshape(len(halves), count, 3)
+        one, other = (self._drivers(halves[:, side]) for side in (0, 1))
+        flat = one @ self.left.reshape(len(self.left), -1) + other @ self.right.reshape(len(self.right), -1)
+        return self.rest + flat.reshape(len(halves), *self.rest.shape)
+
+    def slopes(self, pose: Float[np.ndarray, "2 A"]) -> Float[np.ndarray, "A P 3"]:
+        """Derivative of the positions by each unit's weight, changed on both halves."""
+        slope = (self.left[:N_UNITS] + self.right[:N_UNITS]).copy()
+        for row, (a, b) in enumerate(self.pair_units, start=N_UNITS):
+            for unit, partner in ((a, b), (b, a)):
+                slope[unit] += pose[0, partner] * self.left[row] + pose[1, partner] * self.right[row]
+        return slope
+
+    def _drivers(self, weights: Float[np.ndarray, "T A"]) -> Float[np.ndarray, "T shapes"]:
+        pairs = weights[:, self.pair_units[:, 0]] * weights[:, self.pair_units[:, 1]]
+        return np.concatenate([weights, pairs], axis=1)
 
 
 @dataclass(frozen=True)
@@ -147,7 +153,8 @@ def find_lips(rig: AURig) -> Lips:
             ends.append(b)
             share.append(t)
             sizes.append(len(a))
-    points = _point_motion(rig, rest, deltas, *(np.concatenate(part) for part in (starts, ends, share)))
+    shapes = np.concatenate([deltas, axes.direction_mm(rig.correctives.astype(np.float64))])
+    points = _point_motion(rig, rest, shapes, *(np.concatenate(part) for part in (starts, ends, share)))
     column_x = np.array([x for x, _, _ in columns])
     scale = float(np.clip(half_width / 23.0, 0.3, 3.0))
     teeth, own = _upper_teeth(rest, deltas, component, skin, seam, column_x[np.abs(column_x) < 0.5 * half_width])
@@ -210,14 +217,22 @@ def _columns(rig, rest, drop, skin, seam, half_width) -> list:
     return columns
 
 
-def _point_motion(rig: AURig, rest, deltas, a, b, t) -> PointMotion:
+def _point_motion(
+    rig: AURig,
+    rest: Float[np.ndarray, "V 3"],
+    shapes: Float[np.ndarray, "shapes V 3"],
+    a: Int[np.ndarray, " P"],
+    b: Int[np.ndarray, " P"],
+    t: Float[np.ndarray, " P"],
+) -> PointMotion:
     """Material points a + t (b - a) with their motion, each half of the face by its own weights."""
     share = rig.left_weight[:, None]
 
     def between(field: np.ndarray) -> np.ndarray:
-        return field[..., a, :] * (1 - t)[:, None] + field[..., b, :] * t[:, None]
+        mixed = field[..., a, :] * (1 - t)[:, None] + field[..., b, :] * t[:, None]
+        return np.ascontiguousarray(mixed)
 
-    return PointMotion(between(rest), between(deltas * share), between(deltas * (1 - share)))
+    return PointMotion(between(rest), between(shapes * share), between(shapes * (1 - share)), rig.pair_units)
 
 
 def _upper_teeth(rest, deltas, component, skin, seam, column_x) -> tuple[np.ndarray, bool]:

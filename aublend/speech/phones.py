@@ -64,7 +64,7 @@ def phones_from_symbol(symbol: str) -> tuple[tuple[str, int], ...]:
         if name in PHONE_INDEX:
             return ((name, int(match[2] or 0) % 3),)
     stress = 1 if text[:1] in "ˈ'" else 2 if text[:1] == "ˌ" else 0
-    names = _longest_first(_plain_ipa(text), _SPEC["ipa"])
+    names = _longest_first(_plain_ipa(text), _SPEC["ipa"]) or _longest_first(_bare(text), _SPEC["ipa"])
     if names:
         return tuple((name, stress if name in VOWELS else 0) for name in names)
     if match and match[1].upper() in PHONE_INDEX:
@@ -117,6 +117,11 @@ def _plain_ipa(text: str) -> str:
     """IPA without stress, length and tone marks, tie bars kept where they make an affricate."""
     decomposed = unicodedata.normalize("NFC", text)
     return re.sub(r"[ˈˌ'ːˑ.‿|˞̩̯̃ʰʷʲˠˤ̥̬̪̺̻̼̞̝̟̠̈̽˥˦˧˨˩0-9]", "", decomposed)
+
+
+def _bare(text: str) -> str:
+    """IPA without any diacritic."""
+    return "".join(c for c in unicodedata.normalize("NFD", _plain_ipa(text)) if not unicodedata.combining(c))
 
 
 def _longest_first(text: str, table: dict[str, list[str]]) -> list[str]:

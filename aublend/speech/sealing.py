@@ -74,7 +74,6 @@ class Sealed:
     """Weights with contacts, and how well they were made."""
 
     halves: Float[np.ndarray, "T 2 A"]
-    spans: tuple[ContactSpan, ...]
     gap_mm: Float[np.ndarray, " C"]
     """`contact_gap` of each contact; nan for one outside the animation."""
 
@@ -103,11 +102,10 @@ def contact_spans(phones: Sequence[Phone]) -> tuple[ContactSpan, ...]:
     return tuple(spans)
 
 
-def seal(lips: Lips, halves: Float[np.ndarray, "T 2 A"], phones: Sequence[Phone], fps: float) -> Sealed:
-    """The same animation with every contact of the phones made on this rig."""
+def seal(lips: Lips, halves: Float[np.ndarray, "T 2 A"], spans: Sequence[ContactSpan], fps: float) -> Sealed:
+    """The same animation with every contact made on this rig."""
     sealed = halves.copy()
     times = (np.arange(len(halves)) + 0.5) / fps
-    spans = contact_spans(phones)
     gaps = []
     for span in spans:
         first, last = np.searchsorted(times, [span.start_s - span.before_s, span.end_s + span.after_s])
@@ -120,7 +118,7 @@ def seal(lips: Lips, halves: Float[np.ndarray, "T 2 A"], phones: Sequence[Phone]
         share = span.envelope(times[here])[:, None, None]
         sealed[here] = sealed[here] * (1 - share) + share * pose
         gaps.append(contact_gap(lips, pose, span.kind))
-    return Sealed(sealed, spans, np.array(gaps))
+    return Sealed(sealed, np.array(gaps))
 
 
 def contact_pose(lips: Lips, pose: Float[np.ndarray, "2 A"], kind: Contact) -> Float[np.ndarray, "2 A"]:
@@ -147,7 +145,7 @@ def contact_pose(lips: Lips, pose: Float[np.ndarray, "2 A"], kind: Contact) -> F
         rows = np.concatenate([jacobian, effort])
         right = np.concatenate([jacobian @ x - residual, effort @ start])
         low, high = np.minimum(0.0, most - 1e-9), np.maximum(most, 1e-6)
-        solved = lsq_linear(rows, right, bounds=(low, high)).x
+        solved = lsq_linear(rows, right, bounds=(low, high), method="bvls").x
         if np.abs(solved - x).max() < 1e-3:
             break
         x = x + 0.7 * (solved - x)
@@ -181,7 +179,7 @@ def _lip_residuals(lips: Lips, pose: np.ndarray, columns: list[int]) -> tuple[np
 def _gap_slopes(lips: Lips, pose: np.ndarray, columns: list[int]) -> tuple[np.ndarray, np.ndarray]:
     """Parting per column and its derivative by each helper: the motion of the two points that make the gap."""
     height = lips.points.at(pose[None])[0, :, 1]
-    motion = lips.points.both[columns][:, :, 1]
+    motion = lips.points.slopes(pose)[columns][:, :, 1]
     gap, slope = [], []
     for column in range(len(lips.column_x)):
         upper, lower = lips.column_points(column, 0), lips.column_points(column, 1)
@@ -199,7 +197,7 @@ def _teeth_residuals(lips: Lips, pose: np.ndarray, columns: list[int]) -> tuple[
     because no unit but AU28 draws it in, and AU28 draws in both lips.
     """
     points = lips.points.at(pose[None])[0]
-    motion = lips.points.both[columns]
+    motion = lips.points.slopes(pose)[columns]
     residual, jacobian = [], []
     for column, edge in zip(lips.middle_columns, lips.teeth, strict=True):
         lower = lips.column_points(column, 1)

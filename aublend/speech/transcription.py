@@ -16,6 +16,7 @@ from aublend.speech import acoustic, spreading, synthesis
 from aublend.speech.acoustic import AlignmentError, HeardPhone
 from aublend.speech.audio import FLOOR_DB, LOUDNESS_HZ, RATE_HZ, Audio, loudness_db
 from aublend.speech.boundaries import SHIFTS, fine_alignment
+from aublend.speech.denoising import denoised, is_noisy
 from aublend.speech.phones import PHONE_INDEX, SILENCE, Phone, covering, phone_per_frame
 from aublend.speech.text import guessed_pronunciation, spoken_words
 from aublend.speech.visemes import group_of_phone
@@ -63,6 +64,8 @@ def phone_track(audio: Audio, text: str | None = None) -> PhoneTrack:
         note = "pocketsphinx is not installed: phone times are guesses from loudness (pip install pocketsphinx)"
         phones = spreading.spread_words(audio, words, pronunciations(words)) if words else spreading.loud_phones(audio)
         return PhoneTrack(phones, audio.duration_s, "spread text" if words else "loudness", tuple(words), 0.1, (note,))
+    if is_noisy(audio):
+        audio = denoised(audio)
     heard = _phone_loop(audio)
     if words:
         try:

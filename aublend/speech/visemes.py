@@ -97,7 +97,8 @@ def rig_targets(lips: Lips) -> Float[np.ndarray, "phones A"]:
 def jaw_weights(lips: Lips, drop_mm: float) -> dict[str, float]:
     """AU26, and AU27 beyond it, that lower the middle of the lower lip by some mm on this rig."""
     middle = lips.column_points(lips.middle, 1)
-    per_unit = {name: -float(lips.points.both[AU_INDEX[name], middle, 1].mean()) for name in JAW_UNITS}
+    slopes = lips.points.slopes(np.zeros((2, N_UNITS)))
+    per_unit = {name: -float(slopes[AU_INDEX[name], middle, 1].mean()) for name in JAW_UNITS}
     drop = max(per_unit["AU26"], 1e-6)
     first = min(drop_mm / drop, 1.0)
     beyond = (drop_mm - first * drop) / max(per_unit["AU27"] - drop, 1e-6)

@@ -32,12 +32,15 @@ def intersecting_triangles(
     Returns:
         Each pair ascending, pairs in lexicographic order.
     """
-    if len(faces) == 0:
-        return np.empty((0, 2), np.int64)
     corners = np.ascontiguousarray(vertices[faces], np.float64)
-    order = _along_curve(corners.mean(axis=1))
+    low = np.minimum(np.minimum(corners[:, 0], corners[:, 1]), corners[:, 2])
+    high = np.maximum(np.maximum(corners[:, 0], corners[:, 1]), corners[:, 2])
     asked = np.ones(len(faces), bool) if among is None else among
-    boxes = _box_tree(corners[order])
+    if not asked.any():
+        return np.empty((0, 2), np.int64)
+    near = np.flatnonzero((low <= high[asked].max(axis=0)).all(axis=1) & (high >= low[asked].min(axis=0)).all(axis=1))
+    order = near[_along_curve(low[near] + high[near])]
+    boxes = _box_tree(low[order], high[order])
     ids = np.ascontiguousarray(faces[order], np.int64)
     pairs = np.sort(order[_crossing_pairs(corners[order], ids, asked[order], boxes)], axis=1)
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
@@ -91,19 +94,18 @@ def _along_curve(points: Float[np.ndarray, "F 3"]) -> Int[np.ndarray, " F"]:
     return np.argsort(place, kind="stable")
 
 
-def _box_tree(corners: Float[np.ndarray, "F 3 3"]) -> Float[np.ndarray, "N 6"]:
+def _box_tree(low: Float[np.ndarray, "F 3"], high: Float[np.ndarray, "F 3"]) -> Float[np.ndarray, "N 6"]:
     """Least and greatest corner of each node's box; node n has the children 2n and 2n + 1, the root is 1."""
-    leaves = 1 << max(0, len(corners) - 1).bit_length()
+    leaves = 1 << max(0, len(low) - 1).bit_length()
     boxes = np.empty((2 * leaves, 6))
     boxes[:, :3], boxes[:, 3:] = np.inf, -np.inf
-    boxes[leaves : leaves + len(corners), :3] = corners.min(axis=1)
-    boxes[leaves : leaves + len(corners), 3:] = corners.max(axis=1)
-    start = leaves
-    while start > 1:
-        children = boxes[start : 2 * start].reshape(-1, 2, 6)
-        start //= 2
-        boxes[start : 2 * start, :3] = children[:, :, :3].min(axis=1)
-        boxes[start : 2 * start, 3:] = children[:, :, 3:].max(axis=1)
+    boxes[leaves : leaves + len(low), :3] = low
+    boxes[leaves : leaves + len(low), 3:] = high
+    while leaves > 1:
+        one, other = boxes[leaves : 2 * leaves : 2], boxes[leaves + 1 : 2 * leaves : 2]
+        leaves //= 2
+        np.minimum(one[:, :3], other[:, :3], out=boxes[leaves : 2 * leaves, :3])
+        np.maximum(one[:, 3:], other[:, 3:], out=boxes[leaves : 2 * leaves, 3:])
     return boxes
 
 
@@ -118,19 +120,18 @@ def _crossing_pairs(corners: np.ndarray, ids: np.ndarray, asked: np.ndarray, box
     for row in range(len(corners)):
         if not asked[row]:
             continue
-        box = boxes[leaves + row]
         stack[0], depth = 1, 1
         while depth > 0:
             depth -= 1
             node = stack[depth]
-            if not _overlap(box, boxes[node]):
+            if not _overlap(boxes, leaves + row, node):
                 continue
             if node < leaves:
                 stack[depth], stack[depth + 1] = 2 * node, 2 * node + 1
                 depth += 2
                 continue
             other = node - leaves
-            if (asked[other] and other <= row) or _neighbours(ids[row], ids[other]):
+            if (asked[other] and other <= row) or _neighbours(ids, row, other):
                 continue
             if _cross(corners[row], corners[other]):
                 if count == len(found):
@@ -144,19 +145,19 @@ def _crossing_pairs(corners: np.ndarray, ids: np.ndarray, asked: np.ndarray, box
 
 @compiled()
 @no_type_check
-def _overlap(one: np.ndarray, other: np.ndarray) -> bool:
+def _overlap(boxes: np.ndarray, one: int, other: int) -> bool:
     for axis in range(3):
-        if one[axis] > other[axis + 3] or other[axis] > one[axis + 3]:
+        if boxes[one, axis] > boxes[other, axis + 3] or boxes[other, axis] > boxes[one, axis + 3]:
             return False
     return True
 
 
 @compiled()
 @no_type_check
-def _neighbours(one: np.ndarray, other: np.ndarray) -> bool:
+def _neighbours(ids: np.ndarray, one: int, other: int) -> bool:
     for i in range(3):
         for j in range(3):
-            if one[i] == other[j]:
+            if ids[one, i] == ids[other, j]:
                 return True
     return False
 

@@ -43,6 +43,7 @@ def save_model(model: LandmarkModel, card: dict[str, Any], path: Path) -> None:
     sizes = {name: asdict(getattr(model, name).config) for name in ("finder", "reader")}
     temporary = path.with_suffix(".part")
     save_file(tensors, temporary)
+    temporary.chmod(0o644)  # safetensors writes for the owner alone
     temporary.replace(path)
     with atomic_write(path.with_suffix(".json"), text=True) as file:
         json.dump({**card, "architecture": sizes, "shape_noise_mm": model.shapes.noise_mm}, file, indent=2)

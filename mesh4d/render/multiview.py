@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -14,7 +14,7 @@ from mesh4d.mesh import Mesh
 from mesh4d.render.backends import Backend, backend_named
 from mesh4d.render.cameras import CameraRig, Framing, camera_rig, frame_of
 from mesh4d.render.channels import CHANNEL_BANDS, Scene, bands_of, fill_channels, scene_of, topology_of
-from mesh4d.render.rasterize import MAX_SIZE
+from mesh4d.render.rasterize import MAX_SIZE, Fragments
 from mesh4d.render.shading import STUDIO, Shading
 from mesh4d.sequence import MeshSequence
 
@@ -171,17 +171,41 @@ def picture_scenes(
     workers = workers if backend.views_in_parallel else 1
     drawers = _map(lambda scene: backend.prepare(scene.vertices, scene.topology.faces), scenes, workers)
 
-    def render(number: int) -> None:
-        frame, camera = number // len(rig), cameras[number % len(rig)]
-        seen = drawers[frame](camera, size)
-        fill_channels(
-            images[number], seen, scenes[frame], camera, picturing.channels, distance, framing, picturing.shading
-        )
+    def see(number: int) -> Fragments:
+        return drawers[number // len(rig)](cameras[number % len(rig)], size)
+
+    def paint(number: int, seen: Fragments) -> None:
+        scene, camera = scenes[number // len(rig)], cameras[number % len(rig)]
+        fill_channels(images[number], seen, scene, camera, picturing.channels, distance, framing, picturing.shading)
         if ids is not None:
             ids[number].reshape(-1)[seen.pixels] = seen.triangles
 
-    _map(render, range(pictures), workers)
+    _in_two_steps(see, paint, np.arange(pictures).reshape(len(scenes), len(rig)).tolist(), workers)
     return images, ids
+
+
+def _in_two_steps(
+    first: Callable[[int], Result], second: Callable[[int, Result], None], groups: list[list[int]], workers: int
+) -> None:
+    """second(item, first(item)) for all items.
+
+    In a group all first steps are queued before all second ones: half as long, so threads end nearly together. A
+    first step's result lives until its second step, a group later at most.
+    """
+    if workers == 1:
+        for item in (item for group in groups for item in group):
+            second(item, first(item))
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        ends: list[Future[None]] = []
+        for group in groups:
+            begun = [pool.submit(first, item) for item in group]
+            ends += [
+                pool.submit(lambda item, start: second(item, start.result()), item, start)
+                for item, start in zip(group, begun, strict=True)
+            ]
+        for end in ends:
+            end.result()
 
 
 def thread_count() -> int:

@@ -26,7 +26,7 @@ def rasterize_reference(
     nearest = np.full((size, size), np.inf)
     planes = _clip_planes(camera, size)
     with np.errstate(invalid="ignore"):
-        inside = np.array([_distance(plane, in_camera) >= 0 for plane in planes]).all(axis=0)
+        inside = np.all([_distance(plane, in_camera) >= 0 for plane in planes], axis=0)
     cut: list[tuple[int, list[np.ndarray]]] = []
     for triangle_id, corners in enumerate(faces):
         first = min(range(3), key=lambda n: tuple(vertices[corners[n]]))
@@ -34,7 +34,7 @@ def rasterize_reference(
         polygon = [np.concatenate([in_camera[corners[n]], np.eye(3)[n]]) for n in order]
         if not np.isfinite(polygon).all():
             continue
-        if inside[corners].all():
+        if np.asarray(inside)[corners].all():
             _draw_triangle(raster, nearest, triangle_id, np.array(polygon), camera)
         else:
             cut.append((triangle_id, polygon))

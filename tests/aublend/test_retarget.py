@@ -5,9 +5,8 @@ from aublend import AU_NAMES, AUCurves, neutral_apex_neutral, read_curves, write
 from aublend.commands.drive import Drive
 from aublend.commands.retarget import Retarget
 from aublend.commands.solve import Solve
-from aublend.solve_halves import solve_halves
 from mesh4d import read_sequence, write_sequence
-from mesh4d.errors import MeshError, TopologyError
+from mesh4d.errors import MeshError
 from mesh4d.mesh import Mesh
 from mesh4d.sequence import MeshSequence
 
@@ -21,12 +20,12 @@ def crooked(rig):
 
 def test_halves_are_found_where_they_differ_and_only_there(rig, crooked):
     truth = neutral_apex_neutral(CROOKED, fps=25.0)
-    solved = solve_halves(rig, crooked)
+    solved = rig.solve(crooked)
     assert solved.fps == 25.0
     np.testing.assert_allclose(solved.halves(), truth.halves(), atol=0.01)
     sided = {name for name in solved.names if name not in AU_NAMES}
     assert sided == {"AU12L", "AU12R", "AU45L", "AU45R"}
-    one = solve_halves(rig, rig.drive({"AU12L": 0.3}))
+    one = rig.solve(rig.drive({"AU12L": 0.3}))
     assert len(one) == 1 and one.weights[0, one.names.index("AU12L")] == pytest.approx(0.3, abs=0.01)
 
 
@@ -34,14 +33,14 @@ def test_noise_on_a_symmetric_face_makes_no_sides(rig):
     rng = np.random.default_rng(0)
     weights = rng.random((20, 32)) * (rng.random((20, 32)) < 0.25)
     frames = rig.animate(AUCurves(AU_NAMES, weights, 25.0)).frames
-    solved = solve_halves(rig, MeshSequence(rig.neutral, frames + rng.normal(0, 0.3, frames.shape), 25.0))
+    solved = rig.solve(MeshSequence(rig.neutral, frames + rng.normal(0, 0.3, frames.shape), 25.0))
     assert solved.names == AU_NAMES
     assert np.abs(solved.weights - weights).mean() < 0.05
 
 
 def test_halves_need_the_rigs_vertices(rig):
-    with pytest.raises(TopologyError):
-        solve_halves(rig, Mesh(rig.neutral.vertices[:100], np.array([[0, 1, 2]])))
+    with pytest.raises(MeshError):
+        rig.solve(Mesh(rig.neutral.vertices[:100], np.array([[0, 1, 2]])))
 
 
 def test_retarget_plays_the_same_units_on_another_head(rig, model, crooked, tmp_path):

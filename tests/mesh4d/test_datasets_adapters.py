@@ -314,3 +314,24 @@ def test_synthetic_tables(row, message, tmp_path):
         open_dataset("synthetic", tmp_path)
     record = open_dataset("synthetic", tmp_path, keep_going=True).named("a")
     assert (record.expression, record.intensity, record.au_labels) == ("anger", 0.5, {"AU1": None})
+
+
+def test_synthetic_phases_parts_and_captions(tmp_path):
+    for number in range(3):
+        lay(tmp_path, f"s/{number:03d}.obj")
+    head = "name,subject,expression,intensity,fps,path,onset,apex,offset,part,caption,AU1\n"
+    lay(tmp_path, "labels.csv", content=head + 'a,P1,fear,1,25,s,0,1,2,train,"fear: the brows rise, the jaw drops",\n')
+    (record,) = open_dataset("synthetic", tmp_path)
+    assert (record.onset, record.apex, record.offset, record.task) == (0, 1, 2, "train")
+    assert record.caption == "fear: the brows rise, the jaw drops" and not record.au_frames
+
+
+@pytest.mark.parametrize(
+    ("apex", "message"), [("1.5", "position"), ("3", "outside"), ("x", "number"), ("-1", "outside")]
+)
+def test_synthetic_phases_that_cannot_be(apex, message, tmp_path):
+    lay(tmp_path, "s/000.obj")
+    head = "name,subject,expression,intensity,fps,path,apex\n"
+    lay(tmp_path, "labels.csv", content=f"{head}a,P1,fear,1,25,s,{apex}\n")
+    with pytest.raises(DatasetError, match=message):
+        open_dataset("synthetic", tmp_path)

@@ -100,9 +100,12 @@ def test_other_options_and_other_things_of_that_name_are_left_alone(meshes: Path
 
 def in_the_middle(store: Path) -> bool:
     """Some items are done, and one is half written."""
-    names = [item.name for item in (store / "items").iterdir()] if (store / "items").is_dir() else []
-    half = [name for name in names if name.startswith(".")]
-    chunks = any(file.is_file() for name in half for file in (store / "items" / name / "images").rglob("c/*/*/*/*"))
+    try:
+        names = [item.name for item in (store / "items").iterdir()]
+        half = [name for name in names if name.startswith(".")]
+        chunks = any(file.is_file() for name in half for file in (store / "items" / name / "images").rglob("c/*/*/*/*"))
+    except FileNotFoundError:  # renamed while we looked
+        return False
     return chunks and len(names) > len(half) + 1
 
 

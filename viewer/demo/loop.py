@@ -24,7 +24,7 @@ from aublend import (
 )
 from aublend.checkpoints import load_card
 from aublend.emotions import sample_emotion_weights
-from aublend.evaluate import RigScores, evaluate_rigs
+from aublend.evaluation import RigScores, evaluate_rigs
 from aublend.predict import rig_of_fit
 from aublend.registration import HeadFit, fit_head
 from facet_vlm import Predictions, Report
@@ -146,7 +146,7 @@ def judge_rigs(findings: Findings, identities: int) -> None:
     """Rig errors of AUBlendNet and its baselines on test identities."""
     seeds = tuple(int(seed) for seed in load_split("aublendset")["test"][:identities])
     findings.rig_identities = seeds
-    findings.scores = evaluate_rigs(head_model(), seeds)
+    findings.scores = evaluate_rigs(seeds, anatomy=False)
 
 
 def recognise(findings: Findings) -> None:

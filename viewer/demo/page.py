@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aublend.evaluate import score_table
+from aublend.evaluation import score_table
 from aublend.units import ACTION_UNITS
 from mesh4d.datasets.splits import prove_disjoint
 from mesh4d.io import atomic_write
