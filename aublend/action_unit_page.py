@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from aublend.anatomy_measures import EmbeddedSkin, embedded_skin
 from aublend.combinations import COMBINATIONS, Combination
+from aublend.embedded_gauge import EmbeddedSkin, embedded_skin
 from aublend.head_model import HeadModel
 from aublend.rig import AURig
 from aublend.unit_areas import area_masks, unit_areas

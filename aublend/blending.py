@@ -39,18 +39,27 @@ class ShapeBlocks:
     """m_L of the vertex at each place."""
     side: Int[np.ndarray, " blocks"]
     """0 where all its vertices belong to the left half, 1 the right, 2 to both."""
-    starts: Int[np.ndarray, " shapes_and_end"]
-    """Where each shape begins in `payload`, its blocks one after another: a pose reads a few long streams."""
+    begins: Int[np.ndarray, " blocks"]
+    """Where each block begins in `shape_of` and `row_of`."""
+    shape_of: Int[np.ndarray, " entries"]
+    """The shapes that move a block, ascending, block after block."""
+    row_of: Int[np.ndarray, " entries"]
+    """Where their displacements of that block stand in `payload`."""
     payload: Float[np.ndarray, " entries_times_width"]
+    """Shape after shape, the blocks that it moves: a pose reads a few long streams."""
     moved_by: UInt64[np.ndarray, "blocks words"]
     """Bit s % 64 of word s // 64 is set where shape s moves the block."""
     pair_units: Int[np.ndarray, "P 2"]
     """The factors of the shapes that follow the units' own."""
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of displacements that a pose with all shapes reads."""
-        return self.payload.nbytes
+    def bytes_read(self, halves: Float[np.ndarray, "2 A"]) -> int:
+        """Bytes of displacements that one pose reads."""
+        factors = np.concatenate([halves, halves[:, self.pair_units].prod(axis=2)], axis=1) != 0
+        places = np.repeat(np.arange(len(self.side)), np.diff([*self.begins, len(self.shape_of)]))
+        needed = np.where(self.side[places] == MIXED, factors.any(axis=0)[self.shape_of], False)
+        for half in (LEFT, RIGHT):
+            needed |= (self.side[places] == half) & factors[half, self.shape_of]
+        return int(needed.sum()) * 4 * WIDTH
 
     def posed(self, halves: Float[np.ndarray, "T 2 A"], vertices: int) -> Float[np.ndarray, "T V 3"]:
         """rest + m_L * (w_L . D + p_L . C) + m_R * (w_R . D + p_R . C) for every row of weights; sums in float32."""
@@ -74,7 +83,9 @@ class ShapeBlocks:
             self.rest,
             self.share,
             self.side,
-            self.starts,
+            self.begins,
+            self.shape_of,
+            self.row_of,
             self.payload,
             self.moved_by,
             out.reshape(len(out), -1),
@@ -108,7 +119,9 @@ def shape_blocks(
         rest=np.ascontiguousarray(rest[order], np.float64).reshape(-1),
         share=left_share[order],
         side=np.where((sides == sides[:, :1]).all(axis=1), sides[:, 0], MIXED),
-        starts=np.concatenate([[0], np.cumsum(moved.sum(axis=1))]),
+        begins=np.cumsum(moved.sum(axis=0)) - moved.sum(axis=0),
+        shape_of=np.ascontiguousarray(np.nonzero(moved.T)[1]),
+        row_of=(np.cumsum(moved) - 1).reshape(moved.shape).T[moved.T],
         payload=_payload([*units, *pairs], moves, moved, blocks),
         moved_by=_bits(moved),
         pair_units=np.ascontiguousarray(pair_units, np.int64),
@@ -129,7 +142,7 @@ def _padded(order: Int[np.ndarray, " V"]) -> Int[np.ndarray, " padded"]:
 
 def _block_moves(moves: Bool[np.ndarray, "S V"], order: Int[np.ndarray, " padded"]) -> Bool[np.ndarray, "S blocks"]:
     """Which shapes move any vertex of which block."""
-    return moves[:, order].reshape(len(moves), -1, BLOCK).any(axis=2)
+    return np.asarray(moves[:, order].reshape(len(moves), -1, BLOCK).any(axis=2))
 
 
 def _payload(

@@ -247,5 +247,5 @@ def _inner_motion(
 
 
 def _typical_gap(part: Float[np.ndarray, "N 3"], points: Float[np.ndarray, "M 3"]) -> float:
-    """How far a piece and a part lie apart, either way: a bag is near to the teeth it holds, they are not to all of it."""
+    """How far a piece and a part lie apart, either way: teeth are near to a bag around them, not it to them."""
     return float(np.mean(KDTree(part).query(points)[0]) + np.mean(KDTree(points).query(part)[0]))

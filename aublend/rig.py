@@ -106,6 +106,10 @@ class AURig:
             part.turn(frames, self.neutral.vertices, halves[:, 0 if part.side == "left" else 1])
         return frames
 
+    def bytes_read(self, halves: Float[np.ndarray, "2 A"]) -> int:
+        """Bytes of displacements that a pose reads: what memory it is bound by, beside the vertices themselves."""
+        return self._blocks.bytes_read(halves)
+
     def moved(self, frame: Similarity) -> "AURig":
         """The same rig in the coordinates that `frame` maps to."""
         turn = frame.rotation.T

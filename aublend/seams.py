@@ -19,8 +19,10 @@ END_SLICES = 2
 """Slices at either end where both margins turn round the corner; they take the gap of the slice before them."""
 DEPTH_CELL_MM = 0.5
 """Upper and lower samples of a slice face each other when they lie in one cell of depth."""
-LATTICE = 10
-"""Samples per triangle edge."""
+SAMPLE_MM = 0.55
+"""Samples on a margin's triangles lie about this far apart ..."""
+LATTICE = (3, 10)
+"""... at least and at most so many along an edge."""
 TOUCHING_MM = 0.2
 """A gap wider than this is measured once more between the nearest samples of both edges ..."""
 EDGE_SAMPLES = 24
@@ -223,9 +225,11 @@ def _edge_set(faces: np.ndarray) -> set[tuple[int, int]]:
 
 def _margin_samples(along: Float[np.ndarray, " V"], faces: Int[np.ndarray, "F 3"], slices: int) -> MarginSamples:
     """A regular lattice of points on each triangle, without those beyond the fissure's ends."""
-    i, j = np.meshgrid(np.arange(LATTICE), np.arange(LATTICE), indexing="ij")
-    kept = i + j < LATTICE
-    a, b = i[kept] / (LATTICE - 1), j[kept] / (LATTICE - 1)
+    extent = np.percentile(np.ptp(along[faces], axis=1), 75) if len(faces) else 0.0  # in slices, of a millimetre each
+    lattice_size = int(np.clip(np.ceil(extent / SAMPLE_MM) + 1, *LATTICE))
+    i, j = np.meshgrid(np.arange(lattice_size), np.arange(lattice_size), indexing="ij")
+    kept = i + j < lattice_size
+    a, b = i[kept] / (lattice_size - 1), j[kept] / (lattice_size - 1)
     lattice = np.stack([1 - a - b, a, b], axis=1)
     corners = np.repeat(faces, len(lattice), axis=0)
     shares = np.tile(lattice, (len(faces), 1))

@@ -123,7 +123,7 @@ def _model(tied: Bool[np.ndarray, " A"], evidence: Evidence) -> Model:
     members += [(unit + half, -1) for half in (0, N_UNITS) for unit in np.flatnonzero(~tied)]
     weight_of = np.empty(2 * N_UNITS, np.int64)
     for weight, pair in enumerate(members):
-        weight_of[[unit for unit in pair if unit >= 0]] = weight
+        weight_of[np.array([unit for unit in pair if unit >= 0])] = weight
     lists: list[list[tuple[int, int]]] = [[] for _ in range(2 * N_UNITS)]
     count = len(evidence.pair_units)
     for half in (0, 1):

@@ -1,6 +1,6 @@
 """The compiled fit of unit weights: projected Newton steps and exact coordinate steps on the bilinear model.
 
-Minimises phi(z) G phi(z) / 2 - b phi(z) + penalty . z + smoothing * |z - neighbours|^2 / 2 over the box 0 <= z <= 1. The
+Minimises phi(z) G phi(z) / 2 - b phi(z) + penalty . z + smoothing * |z - neighbours|^2 / 2 over 0 <= z <= 1. The
 factors phi are the weights and the products of paired weights: linear in each weight alone, so that a coordinate's
 best value is known in closed form, and nearly so in all, so that a handful of Newton steps (Bertsekas 1982, projected)
 reach the minimum where units move alike and coordinate steps alone would crawl.

@@ -51,7 +51,7 @@ def savitzky_golay(
     window = min(round(window_s * fps) // 2 * 2 + 1, (len(values) - 1) // 2 * 2 + 1)
     if window < order + 2:
         return values.copy()
-    return savgol_filter(values, window, order, axis=0, mode="interp")
+    return np.asarray(savgol_filter(values, window, order, axis=0, mode="interp"))
 
 
 def one_euro(

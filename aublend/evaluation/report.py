@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from aublend.anatomy_measures import PAIR_MEASURES, UNIT_MEASURES
+from aublend.anatomy_measures import ANATOMY_MEASURES
 from aublend.combinations import COMBINATIONS
+from aublend.embedded_gauge import UNIT_MEASURES
 from aublend.evaluation.methods import METHODS
 from aublend.evaluation.rigs import TRUTH
 from aublend.evaluation.scores import RigScores, bootstrap_mean
@@ -19,7 +20,7 @@ ERRORS = {
     "cosine": "cosine between predicted and true displacement",
 }
 MEASURES = ERRORS | UNIT_MEASURES
-UNIT_OF_MEASURE = {"cosine": "", "outside_share": "%", "intersections": "pairs"}
+UNIT_OF_MEASURE = {"cosine": "", "outside_share": "%", "intersections": "pairs", "teeth_through": "pairs"}
 """Of those that are not in mm."""
 MORE_IS_BETTER = ("cosine", "lip_parting_mm")
 PAIR_NAMES = tuple(pair.name for pair in COMBINATIONS)
@@ -120,7 +121,7 @@ def _unit_table(scores: RigScores) -> str:
 
 def _pair_table(scores: RigScores) -> str:
     sums, pairs = _by_name(scores.sums, PAIR_NAMES), _by_name(scores.pairs, PAIR_NAMES)
-    names = [name for name in ("mean_mm", *PAIR_MEASURES) if np.isfinite(scores.pairs[name]).any()]
+    names = [name for name in ("mean_mm", *ANATOMY_MEASURES) if np.isfinite(scores.pairs[name]).any()]
     rows = [["pair", *(_title(name) for name in names)], ["---"] * (len(names) + 1)]
     for pair in PAIR_NAMES:
         cells = [
@@ -174,7 +175,7 @@ def _title(measure: str) -> str:
 def _number(measure: str, value: float) -> str:
     if measure == "outside_share":
         return f"{100 * value:.1f}"
-    return f"{value:.1f}" if measure == "intersections" else f"{value:.3f}"
+    return f"{value:.1f}" if UNIT_OF_MEASURE.get(measure) == "pairs" else f"{value:.3f}"
 
 
 def _with_interval(measure: str, numbers: Numbers) -> str:

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float
 from tqdm import tqdm
 
-from aublend.anatomy_measures import EmbeddedSkin, HeadGauge, embedded_skin, head_gauge
 from aublend.combinations import COMBINATIONS, pair_deltas
+from aublend.embedded_gauge import EmbeddedGauge, EmbeddedSkin, embedded_skin
 from aublend.evaluation.methods import METHODS
 from aublend.evaluation.scores import RigScores, shape_errors
 from aublend.head_model import head_model
@@ -61,14 +61,14 @@ def judge_identity(seed: int, methods: Sequence[str], anatomy: bool) -> Judgemen
     predicted = {name: METHODS[name].predict(vertices) for name in methods}
     if not anatomy:
         return {name: (shape_errors(deltas, truth), {}, {}) for name, deltas in predicted.items()}
-    gauge = head_gauge(vertices, _skin())
+    gauge = EmbeddedGauge(_skin(), model.shapes.at_rest(vertices))
     true_pairs = _sums(truth) + pair_deltas(gauge.rest, truth)
     shapes = {TRUTH: truth} | predicted
     return {name: _judgement(gauge, deltas, truth, true_pairs) for name, deltas in shapes.items()}
 
 
 def _judgement(
-    gauge: HeadGauge,
+    gauge: EmbeddedGauge,
     deltas: Float[np.ndarray, "A V 3"],
     truth: Float[np.ndarray, "A V 3"],
     true_pairs: Float[np.ndarray, "P V 3"],
@@ -76,9 +76,9 @@ def _judgement(
     sums = _sums(deltas)
     pairs = sums + pair_deltas(gauge.rest, deltas)
     return (
-        shape_errors(deltas, truth) | gauge.unit_measures(deltas),
-        shape_errors(sums, true_pairs) | gauge.pair_measures(sums),
-        shape_errors(pairs, true_pairs) | gauge.pair_measures(pairs),
+        shape_errors(deltas, truth) | gauge.of_units(deltas),
+        shape_errors(sums, true_pairs) | gauge.anatomy.of_pairs(sums),
+        shape_errors(pairs, true_pairs) | gauge.anatomy.of_pairs(pairs),
     )
 
 

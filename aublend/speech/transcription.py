@@ -17,6 +17,7 @@ from aublend.speech.acoustic import AlignmentError, HeardPhone
 from aublend.speech.audio import FLOOR_DB, LOUDNESS_HZ, RATE_HZ, Audio, loudness_db
 from aublend.speech.boundaries import SHIFTS, fine_alignment
 from aublend.speech.denoising import denoised, is_noisy
+from aublend.speech.music import tonal_share
 from aublend.speech.phones import PHONE_INDEX, SILENCE, Phone, covering, phone_per_frame
 from aublend.speech.text import guessed_pronunciation, spoken_words
 from aublend.speech.visemes import group_of_phone
@@ -29,6 +30,11 @@ AGREEMENT, FIT = 0.42, -33.0
 """A transcript fits when its visemes agree with those heard without it in so many frames, and its score a frame
 exceeds this. Right ones had 0.54 to 0.93 and -8 to -23 on five synthetic voices, wrong ones 0.08 to 0.41 and -45 to
 -81; between the two thresholds the mean of both decides."""
+DOUBTFUL = (0.25, -42.0)
+"""Recognised words with less than a fit may still be speech above these, when no notes are held."""
+TONAL = 0.03
+"""Speech has no held notes; music has them in more of its loud frames than this."""
+NO_SPEECH = "no speech recognised (music, noise, or another language): the mouth stays closed"
 WORD_FIT = -25.0
 """A recognised word below this score a frame gives way to the phones heard without words."""
 BAD_WORD_FIT = -40.0
@@ -133,9 +139,14 @@ def _recognised(audio: Audio, heard: list[HeardPhone]) -> PhoneTrack:
             for p in piece
         ]
         words += found
-    confidence = _confidence(_agreement(phones, heard, audio.duration_s), _fit(phones)) if phones else 0.0
+    if not phones:
+        return _nothing(audio, NO_SPEECH)
+    agreement, fit = _agreement(phones, heard, audio.duration_s), _fit(phones)
+    confidence = _confidence(agreement, fit)
+    if confidence == 0 and agreement > DOUBTFUL[0] and fit > DOUBTFUL[1] and tonal_share(audio) < TONAL:
+        confidence = 0.15  # a voice, but a hard one: poor words still give better lips than none
     if confidence == 0:
-        return _nothing(audio, "no speech recognised (music, noise, or another language): the mouth stays closed")
+        return _nothing(audio, NO_SPEECH)
     mixed = _with_loop(phones, heard)
     note = "no transcript: words were recognised, and some will be wrong"
     track = _track(mixed, words, audio)

@@ -38,16 +38,16 @@ def stabilise(
         MeshError: when fewer than three vertices have weight, or they lie on one line.
     """
     if len(weights) != len(reference) or frames.shape[1:] != reference.shape:
-        raise MeshError(f"expected frames and weights of {len(reference)} vertices, found {frames.shape}, {len(weights)}")
+        raise MeshError(
+            f"expected frames and weights of {len(reference)} vertices, found {frames.shape}, {len(weights)}"
+        )
     ids = np.flatnonzero(weights > 0)
     poses = tuple(_aligned(reference[ids], frame[ids], weights[ids], with_scale, robust) for frame in frames)
     still = np.stack([pose.inverse().apply(frame) for pose, frame in zip(poses, frames, strict=True)])
     return Stabilised(still, poses)
 
 
-def _aligned(
-    rest: np.ndarray, moved: np.ndarray, weights: np.ndarray, with_scale: bool, robust: bool
-) -> Similarity:
+def _aligned(rest: np.ndarray, moved: np.ndarray, weights: np.ndarray, with_scale: bool, robust: bool) -> Similarity:
     pose = similarity_align(rest, moved, weights, with_scale)
     for _ in range(ROBUST_ROUNDS if robust else 0):
         away = np.linalg.norm(pose.apply(rest) - moved, axis=1)

@@ -74,7 +74,9 @@ class GeodesicDistance:
         mass = laplacian.mass + 1e-9 * laplacian.mass.mean()
         step = diffusion * laplacian.mean_edge**2
         options = {"SymmetricMode": True}
-        self._heat = splu((sp.diags(mass) + step * laplacian.stiffness).tocsc(), permc_spec="MMD_AT_PLUS_A", options=options)
+        self._heat = splu(
+            (sp.diags(mass) + step * laplacian.stiffness).tocsc(), permc_spec="MMD_AT_PLUS_A", options=options
+        )
         poisson = laplacian.stiffness + 1e-8 * sp.diags(mass / laplacian.mean_edge**2)
         self._poisson = splu(poisson.tocsc(), permc_spec="MMD_AT_PLUS_A", options=options)
         self._used = np.zeros(len(vertices), bool)
@@ -122,7 +124,9 @@ class GeodesicDistance:
 def _edge_lengths(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Length of the edge opposite to each corner."""
     corners = vertices[faces]
-    return np.stack([np.linalg.norm(corners[:, (k + 2) % 3] - corners[:, (k + 1) % 3], axis=1) for k in range(3)], axis=1)
+    return np.stack(
+        [np.linalg.norm(corners[:, (k + 2) % 3] - corners[:, (k + 1) % 3], axis=1) for k in range(3)], axis=1
+    )
 
 
 def _mollified(lengths: np.ndarray) -> np.ndarray:

@@ -60,7 +60,7 @@ def cropped(target: TargetSurface, face_ids: Int[np.ndarray, " C"]) -> TargetSur
 def _neighbour_graph(points: Float[np.ndarray, "P 3"]) -> sp.csr_matrix:
     distance, neighbour = KDTree(points).query(points, k=NEIGHBOURS + 1)
     rows = np.repeat(np.arange(len(points)), NEIGHBOURS)
-    entries = (np.maximum(distance[:, 1:].ravel(), 1e-12), (rows, neighbour[:, 1:].ravel()))
+    entries = (np.maximum(distance[:, 1:].ravel(), 1e-12), (rows, np.asarray(neighbour)[:, 1:].ravel()))
     graph = sp.csr_matrix(entries, shape=(len(points), len(points)))
     return graph.maximum(graph.T).tocsr()
 

@@ -27,9 +27,7 @@ class Opening:
     """Edges of the ring."""
 
 
-def opening_sides(
-    mesh: Mesh, skin_faces: Int[np.ndarray, "S 3"], opening: Opening
-) -> Int[np.ndarray, " V"]:
+def opening_sides(mesh: Mesh, skin_faces: Int[np.ndarray, "S 3"], opening: Opening) -> Int[np.ndarray, " V"]:
     """+1 on skin above the opening, -1 below it, by which half of its rim is nearer along the skin; 0 elsewhere.
 
     Convention: +x the subject's left, +y up; the corners are where the rim reaches farthest along x.

@@ -57,9 +57,7 @@ def estimate_pose(template: Mesh | FaceTemplate, target: Mesh | TargetSurface) -
     return pose_candidates(ready, surface, 1)[0].pose
 
 
-def pose_candidates(
-    template: FaceTemplate, target: TargetSurface, count: int
-) -> list[PoseCandidate]:
+def pose_candidates(template: FaceTemplate, target: TargetSurface, count: int) -> list[PoseCandidate]:
     """The best poses, the best first, no two alike."""
     rng = np.random.default_rng(0)
     corner_face = template.face[template.outer_faces].mean(axis=1)

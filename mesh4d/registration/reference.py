@@ -77,9 +77,10 @@ def carried_template(mesh: Mesh, reference: FaceTemplate) -> FaceTemplate:
     sides = target_sides(reference, fitted, own)
     places = places_on_template(reference, fitted, own, sides)
     modes = _carried_modes(reference, fitted, local.vertices, places)
-    rest = local.vertices - _carried(
-        reference, fitted, local.vertices, places, fit.modes.displacement(fit.coefficients)[None]
-    )[0]
+    rest = (
+        local.vertices
+        - _carried(reference, fitted, local.vertices, places, fit.modes.displacement(fit.coefficients)[None])[0]
+    )
     landmarks = _moved_landmarks(reference, fitted, mesh, fit.pose, local.vertices, rest)
     outer = np.zeros(mesh.n_vertices, bool)
     outer[local.faces[local.face_ids]] = True
@@ -121,7 +122,7 @@ def _carried(
         gap, nearest = KDTree(fitted).query(points[off], k=NEIGHBOURS)
         share = 1 / np.maximum(gap, 1e-3)
         share /= share.sum(axis=1, keepdims=True)
-        carried[:, off] = sum(share[:, k, None] * fields[:, nearest[:, k]] for k in range(NEIGHBOURS))
+        carried[:, off] = sum(share[:, k, None] * fields[:, np.asarray(nearest)[:, k]] for k in range(NEIGHBOURS))
     return carried
 
 
@@ -140,7 +141,7 @@ def _moved_landmarks(
     local: Float[np.ndarray, "U 3"],
     rest: Float[np.ndarray, "U 3"],
 ) -> Landmarks | None:
-    """The mesh's landmarks, or the reference's where it has none, on the rest shape: each rides on the nearest vertex."""
+    """The mesh's landmarks, or the reference's, on the rest shape: each rides on the vertex nearest to it."""
     own = mesh.landmarks
     if own is not None and len(own.points):
         points = pose.inverse().apply(own.points)

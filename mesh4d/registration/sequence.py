@@ -104,9 +104,7 @@ def _surface_of(sequence: Frames, frame: int) -> TargetSurface:
     return target_surface(sequence[frame])
 
 
-def _personal_template(
-    template: FaceTemplate, sequence: Frames, first: ShapeFit
-) -> FaceTemplate:
+def _personal_template(template: FaceTemplate, sequence: Frames, first: ShapeFit) -> FaceTemplate:
     """The template in the person's neutral shape, with nothing left to vary but expressions."""
     modes = template.modes
     places = np.unique(np.linspace(0, len(sequence) - 1, KEY_FRAMES).round().astype(int))
@@ -123,9 +121,7 @@ def _personal_template(
     identity = np.zeros(len(modes.directions))
     identity[: modes.expression.start] = np.median(bent, axis=0) if len(bent) > 2 else np.mean(bent, axis=0)
     neutral = template.vertices + modes.displacement(identity)
-    return dataclasses.replace(
-        template, mesh=template.mesh.with_vertices(neutral), modes=modes.only(modes.expression)
-    )
+    return dataclasses.replace(template, mesh=template.mesh.with_vertices(neutral), modes=modes.only(modes.expression))
 
 
 def _track(

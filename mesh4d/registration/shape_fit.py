@@ -137,9 +137,7 @@ def fit_shape(
     return ShapeFit(pose, modes, coefficients, vertices, misfit, evidence, cost)
 
 
-def _cost(
-    trust: np.ndarray, area: np.ndarray, sigma: float, coefficients: np.ndarray, prior: np.ndarray
-) -> float:
+def _cost(trust: np.ndarray, area: np.ndarray, sigma: float, coefficients: np.ndarray, prior: np.ndarray) -> float:
     """Welsch's robust loss sigma^2 (1 - exp(-d^2 / 2 sigma^2)) and the prior, over the prior's last weight."""
     data = sigma**2 * float((area * (1 - trust)).sum() / area.sum())
     smallest = float(prior.min()) if len(prior) else 1.0

@@ -22,7 +22,7 @@ MOST_CROPS = 2
 CLEAR_HEAD = 0.65
 """An end as round as this is tried before the whole."""
 EXPRESSION_GAIN = 12.0
-"""An expression is believed when it lowers the fit's cost by this much: neutral heads gain 3 to 9, plain smiles 30 and more."""
+"""An expression is believed when it lowers the fit's cost by this much: neutral heads gain 3 to 9, smiles 30 to 60."""
 POSED = 0.7
 """Weight of the expressions in further starts: a wide open mouth lies out of reach of the first."""
 CLEAN_MISFIT = 0.012
@@ -64,17 +64,13 @@ def _cost(fit: ShapeFit) -> float:
     return strangeness(fit) + MISFIT_SAY * UNTOLD_COST * (1 - fit.evidence)
 
 
-def _refined(
-    template: FaceTemplate, target: TargetSurface, coarse: ShapeFit, known: KnownPoints | None
-) -> ShapeFit:
+def _refined(template: FaceTemplate, target: TargetSurface, coarse: ShapeFit, known: KnownPoints | None) -> ShapeFit:
     """All modes from the coarse fit; an expression is taken for one only where that is clearly the simpler story."""
     modes = template.modes
     start = np.zeros(len(modes.directions))
     start[modes.identity] = coarse.coefficients
     silent = modes.only(modes.identity, modes.smooth)
-    neutral = fit_shape(
-        template, target, coarse.pose, silent, FINE, start[: len(silent.directions)], known
-    )
+    neutral = fit_shape(template, target, coarse.pose, silent, FINE, start[: len(silent.directions)], known)
     if not modes.names:
         return neutral
     starts = [start]
@@ -99,7 +95,7 @@ def _from_landmarks(template: FaceTemplate, landmarks: Landmarks) -> tuple[Simil
     if own is None or len(names) < 3:
         raise MeshError(f"landmarks need 3 names that the template has too, found {names}")
     rest, goal = np.stack([own[name] for name in names]), np.stack([landmarks[name] for name in names])
-    carrier = KDTree(template.vertices).query(rest)[1]
+    carrier = np.asarray(KDTree(template.vertices).query(rest)[1])
     rows = [landmarks.names.index(name) for name in names]
     trust = np.ones(len(names)) if landmarks.confidence is None else landmarks.confidence[rows]
     pose = similarity_align(rest, goal, np.maximum(trust, 1e-3))

@@ -15,7 +15,9 @@ def test_regions_are_smooth_masks_where_their_names_say():
     skin = head_model().parts.skin
     for name, mask in masks.items():
         assert mask.min() >= 0 and mask.max() <= 1 and mask.max() > 0.99, name
-    middle = {name: np.average(vertices[skin], axis=0, weights=masks[name][skin]) for name in REGION_NAMES if name != "eye"}
+    middle = {
+        name: np.average(vertices[skin], axis=0, weights=masks[name][skin]) for name in REGION_NAMES if name != "eye"
+    }
     assert middle["brow"][1] > middle["lid"][1] > middle["nose"][1] > middle["lip"][1] > middle["jaw"][1]
     assert all(abs(place[0]) < 4 for place in middle.values())
     np.testing.assert_allclose(masks["upper"] + masks["lower"], 1.0)

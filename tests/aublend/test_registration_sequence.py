@@ -18,9 +18,8 @@ LEVELS = np.sin(np.pi * np.linspace(0, 1, 7)) ** 2
 def performance() -> np.ndarray:
     """A smile with a dropping jaw on a head that drifts, (T, V, 3) on the embedded topology."""
     rig = head_model().rig(470)
-    return np.stack(
-        [rig.drive({"AU12": 0.9 * t, "AU26": 0.6 * t}).vertices + [frame, 0.5 * frame, 0.0] for frame, t in enumerate(LEVELS)]
-    )
+    heads = [rig.drive({"AU12": 0.9 * level, "AU26": 0.6 * level}).vertices for level in LEVELS]
+    return np.stack([head + frame * np.array([1.0, 0.5, 0.0]) for frame, head in enumerate(heads)])
 
 
 def test_a_sequence_of_one_topology():

@@ -37,7 +37,7 @@ def test_degenerate_triangles_change_little():
 
 
 def test_other_pieces_are_infinitely_far():
-    two = np.concatenate([VERTICES, VERTICES + [200.0, 0, 0], [[0.0, 0, 0]]])
+    two = np.concatenate([VERTICES, VERTICES + np.array([200.0, 0, 0]), [[0.0, 0, 0]]])
     distance = GeodesicDistance(two, np.concatenate([FACES, FACES + len(VERTICES)])).from_vertices(np.array([0]))
     assert np.isfinite(distance[: len(VERTICES)]).all()
     assert np.isinf(distance[len(VERTICES) :]).all()

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from mesh4d.geometry.self_intersections import crossing_depths, intersecting_triangles, new_intersections
 
 FLAT = np.array([[0.0, 0, 0], [4, 0, 0], [0, 4, 0]])
