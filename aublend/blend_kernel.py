@@ -55,27 +55,33 @@ def blend_frames(
                 _weighted_rows(listed, n, row_of, shape_of, factors, first, payload, nothing, 0, left, 0)
                 n = _active_entries(active, t, 1, moved_by, block, begins, listed)
                 _weighted_rows(listed, n, row_of, shape_of, factors, first + shapes, payload, nothing, 0, right, 0)
-                _mix(share, left, right, rest, order, at, end, flat_out, t * out.shape[1])
+                _mix(share, left, right, rest, 3 * at)
+                _place(left, order, at, end, flat_out, t * out.shape[1])
             elif in_order and end - at == BLOCK:
                 to = t * out.shape[1] + 3 * at
                 _weighted_rows(listed, n, row_of, shape_of, factors, first, payload, rest, 3 * at, flat_out, to)
             else:
                 _weighted_rows(listed, n, row_of, shape_of, factors, first, payload, rest, 3 * at, left, 0)
-                for i in range(end - at):
-                    for c in range(3):
-                        out[t, 3 * order[at + i] + c] = left[3 * i + c]
+                _place(left, order, at, end, flat_out, t * out.shape[1])
         block += 1
 
 
 @compiled(fastmath={"contract"})
 @no_type_check
-def _mix(share, left, right, rest, order, at, end, out, to):
-    """Both halves' sums, each with its share, at a block's vertices."""
+def _mix(share, left, right, rest, at):
+    """Both halves' sums, each with its share, onto the coordinates at rest; into `left`."""
+    for j in range(WIDTH):
+        m = share[np.uint64(at) + np.uint64(j)]
+        left[j] = rest[np.uint64(at) + np.uint64(j)] + (m * left[j] + (1 - m) * right[j])
+
+
+@compiled()
+@no_type_check
+def _place(placed, order, at, end, out, to):
+    """A block's coordinates to where its vertices stand."""
     for i in range(end - at):
-        m = share[at + i]
         for c in range(3):
-            blended = m * left[3 * i + c] + (1 - m) * right[3 * i + c]
-            out[to + 3 * order[at + i] + c] = rest[3 * (at + i) + c] + blended
+            out[to + 3 * order[at + i] + c] = placed[3 * i + c]
 
 
 @compiled()

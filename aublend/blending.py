@@ -35,8 +35,8 @@ class ShapeBlocks:
     order: Int[np.ndarray, " padded"]
     """The vertex at each place."""
     rest: Float[np.ndarray, " padded_coordinates"]
-    share: Float[np.ndarray, " padded"]
-    """m_L of the vertex at each place."""
+    share: Float[np.ndarray, " padded_coordinates"]
+    """m_L of the vertex at each place, once per coordinate."""
     side: Int[np.ndarray, " blocks"]
     """0 where all its vertices belong to the left half, 1 the right, 2 to both."""
     begins: Int[np.ndarray, " blocks"]
@@ -117,7 +117,7 @@ def shape_blocks(
         in_order=in_order,
         order=order,
         rest=np.ascontiguousarray(rest[order], np.float64).reshape(-1),
-        share=left_share[order],
+        share=np.repeat(left_share[order], 3),
         side=np.where((sides == sides[:, :1]).all(axis=1), sides[:, 0], MIXED),
         begins=np.cumsum(moved.sum(axis=0)) - moved.sum(axis=0),
         shape_of=np.ascontiguousarray(np.nonzero(moved.T)[1]),

@@ -18,7 +18,7 @@ from mesh4d.specs import load_toml
 
 REGION_NAMES = ("brow", "lid", "eye", "nose", "cheek", "lip", "jaw", "still", "upper", "lower")
 ON_SKIN_MM = 4.0
-"""Vertices this near to the fitted skin take its values; others those of the nearest vertex, less with distance."""
+"""Vertices this near to the fitted skin take its values; others those of the nearest skin, less with distance."""
 FADE_MM = 20.0
 NEIGHBOURS = 4
 
@@ -55,8 +55,10 @@ def carry_field(fit: HeadFit, values: Float[np.ndarray, "V C"]) -> Float[np.ndar
     distance = np.abs(places.signed_distance) / fit.registration.pose.scale
     off = np.flatnonzero(~(distance < ON_SKIN_MM))
     if len(off):
-        gap, nearest = KDTree(fit.registration.fitted.vertices).query(fit.mesh.vertices[off], k=NEIGHBOURS)
-        gap = gap / fit.registration.pose.scale
+        skin = head_model().parts.skin
+        tree = KDTree(fit.registration.fitted.vertices[skin])
+        gap, row = tree.query(fit.mesh.vertices[off], k=NEIGHBOURS)
+        gap, nearest = gap / fit.registration.pose.scale, skin[row]
         share = 1 / np.maximum(gap, 1e-3)
         share /= share.sum(axis=1, keepdims=True)
         fade = np.clip(1 - gap[:, 0] / FADE_MM, 0, 1)[:, None]

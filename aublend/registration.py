@@ -39,7 +39,8 @@ STRONG_POSES = (("AU27",), ("AU45 L", "AU45 R"))
 """What changes a face most; registration starts from each."""
 GAZE_UNITS = ("AU61", "AU62", "AU63", "AU64")
 WHOLE_UNITS = ("AU17", "AU18", "AU22", "AU23", "AU24", "AU25", "AU26", "AU27", "AU28", "AU29", "AU30L", "AU30R", "AU33")
-BALL_RADIUS_MM = (7.0, 19.0)
+BALL_RADIUS, BALL_AWAY = (0.55, 1.7), 0.6
+"""Radius of an eyeball, and how far its centre may lie off, over the radius of the fitted template's."""
 
 
 @dataclass(frozen=True)
@@ -241,19 +242,20 @@ def _eyeball(
     An eyeball is a separate piece that is round, as large as an eyeball, and about where the template has one.
     Pieces within it (iris discs, pupils, corneas) turn with it.
     """
-    centre = eye_centre(template_eye, np.arange(len(template_eye)))
+    centre, expected, _ = fit_sphere(template_eye)
     component = vertex_components(mesh.vertices, mesh.faces)
     distance = np.linalg.norm(points - centre, axis=1)
+    low, high = BALL_RADIUS[0] * expected, BALL_RADIUS[1] * expected
     ball = None
-    for name in np.unique(component[distance < 1.8 * BALL_RADIUS_MM[1]]):
+    for name in np.unique(component[distance < 1.5 * high]):
         piece = component == name
-        if piece.sum() < 12 or distance[piece].max() > 2.5 * BALL_RADIUS_MM[1]:
+        if piece.sum() < 12 or distance[piece].max() > 2.1 * high:
             continue
         middle, radius, misfit = fit_sphere(points[piece])
         deep = np.ptp(points[piece], axis=0).min() > 0.5 * radius
-        near = np.linalg.norm(middle - centre) < 0.9 * BALL_RADIUS_MM[0]
+        near = np.linalg.norm(middle - centre) < BALL_AWAY * expected
         better = ball is None or radius > ball[1]
-        if misfit < 0.12 and deep and near and better and BALL_RADIUS_MM[0] <= radius <= BALL_RADIUS_MM[1]:
+        if misfit < 0.12 and deep and near and better and low <= radius <= high:
             ball = (middle, radius)
     if ball is None:
         return np.empty(0, np.int64), None

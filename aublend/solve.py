@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -27,6 +27,8 @@ SLOWEST = 0.005
 """Typical change of a weight from frame to frame, at least: bounds the smoothing of weights that hardly move."""
 SMOOTH_PASSES = 4
 THREADS_FROM, FRAMES_A_TASK = 32, 8
+REGISTERED_TOGETHER = 40.0
+"""Registration errs by patches of so many vertices of the embedded topology."""
 RIDGE = 1e-9
 LEAST_NOISE = 1e-6
 """Noise assumed at least, in mean squared displacement of a shape: decides between explanations that fit alike."""
@@ -114,7 +116,7 @@ def _observed(rig: AURig, observed: Observed) -> tuple[Evidence, float]:
     from aublend.solve_scan import registered_frames
 
     scans = [observed] if isinstance(observed, Mesh) else observed
-    return evidence_of(*registered_frames(rig, scans, fps)), fps
+    return replace(evidence_of(*registered_frames(rig, scans, fps)), err_together=REGISTERED_TOGETHER), fps
 
 
 def _model(tied: Bool[np.ndarray, " A"], evidence: Evidence) -> Model:
@@ -197,6 +199,7 @@ def _noise(evidence: Evidence, halves: Float[np.ndarray, "T 2 A"], weights: int)
     factors = np.concatenate([halves.reshape(len(halves), -1), products.reshape(len(halves), -1)], axis=1)
     left = evidence.energy + np.einsum("ts,ts->t", factors, factors @ evidence.gram - 2 * evidence.right)
     variance = np.median(np.maximum(left, 0.0)) / max(evidence.observations - weights, 1)
+    variance *= evidence.err_together
     return float(variance + LEAST_NOISE * np.diag(evidence.gram).mean() / evidence.observations)
 
 

@@ -31,6 +31,8 @@ class Evidence:
     observations: int
     """Numbers seen per frame."""
     pair_units: Int[np.ndarray, "P 2"]
+    err_together: float = 1.0
+    """How many neighbouring vertices share one error: 1 for white noise, more where registration made them."""
 
 
 def evidence_of(rig: AURig, frames: Float[np.ndarray, "T V 3"], seen: Bool[np.ndarray, " V"] | None = None) -> Evidence:

@@ -62,7 +62,7 @@ def build_template_shapes(head: MakeHumanHead, parts: HeadParts, topology: Mesh)
     eyeballs = [Eyeball(eye_centre(rest, eye), rest[eye]) for eye in eyes]
     fissures = fissures_of_template(rest, areas, eyeballs, np.setdiff1d(parts.skin, parts.socket))
     at_rest = NeutralFissures(fissures, rest, (eyeballs[0], eyeballs[1]))
-    deltas = np.stack([with_fissures(at_rest, of_group) for of_group in deltas])
+    deltas = np.stack([_mirror_symmetric(head, with_fissures(at_rest, of_group)) for of_group in deltas])
     return TemplateShapes(
         rest=rest,
         faces=faces[on_skin],
@@ -142,12 +142,7 @@ def eyeball_deltas(rest: Float[np.ndarray, "M 3"], centre: Float[np.ndarray, "3"
 def _group_deltas(head: MakeHumanHead, parts: HeadParts, group: str) -> np.ndarray:
     """All unit shapes of one population group on the base mesh."""
     deltas = np.stack([_recipe_sum(head, unit.shape, group) for unit in ACTION_UNITS])
-    flip = np.array([-1.0, 1.0, 1.0])
-    mirrored = deltas[:, head.mirror] * flip
-    partner = np.arange(N_UNITS)
-    for one, other in MIRRORED_UNITS.items():
-        partner[[AU_INDEX[one], AU_INDEX[other]]] = AU_INDEX[other], AU_INDEX[one]
-    deltas = (deltas + mirrored[partner]) / 2
+    deltas = _mirror_symmetric(head, deltas)
     for row in range(N_UNITS):
         deltas[row, parts.lower_teeth] = rigid_motion(
             head.base_vertices[parts.lower_teeth], deltas[row, parts.lower_teeth]
@@ -157,6 +152,15 @@ def _group_deltas(head: MakeHumanHead, parts: HeadParts, group: str) -> np.ndarr
         deltas[:, eye] = eyeball_deltas(head.base_vertices[eye], eye_centre(head.base_vertices, eye))
     deltas[np.linalg.norm(deltas, axis=2) < SNAP_MM] = 0.0
     return deltas
+
+
+def _mirror_symmetric(head: MakeHumanHead, deltas: np.ndarray) -> np.ndarray:
+    """The mean of every unit's shape and the mirror image of its partner's, mostly itself."""
+    mirrored = deltas[:, head.mirror] * np.array([-1.0, 1.0, 1.0])
+    partner = np.arange(N_UNITS)
+    for one, other in MIRRORED_UNITS.items():
+        partner[[AU_INDEX[one], AU_INDEX[other]]] = AU_INDEX[other], AU_INDEX[one]
+    return (deltas + mirrored[partner]) / 2
 
 
 def _recipe_sum(head: MakeHumanHead, recipe: dict[str, float], group: str) -> np.ndarray:

@@ -25,17 +25,44 @@ class EmotionPreset:
 
 
 @dataclass(frozen=True)
+class PadPoint:
+    """A face and its place on the pad of valence and arousal, -1 to 1; see aublend.emotion_pad for what lies between."""
+
+    name: str
+    valence: float
+    arousal: float
+    units: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ArkitUnit:
+    """How one unit is made of ARKit's shapes and read back from them; see data_specs/arkit.toml."""
+
+    name: str
+    match: str
+    left: Mapping[str, float]
+    right: Mapping[str, float]
+    middle: Mapping[str, float]
+    read: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ViewerMetadata:
     """Everything that the page needs besides the GLB."""
 
     title: str
     units: tuple[UnitInfo, ...] = ()
     emotions: tuple[EmotionPreset, ...] = ()
+    pad: tuple[PadPoint, ...] = ()
+    """By their angle around the origin, where the face is neutral."""
+    arkit_shapes: tuple[str, ...] = ()
+    """ARKit's 52 names in the order of Live Link Face."""
+    arkit: tuple[ArkitUnit, ...] = ()
     autoplay: bool = False
     """Start the animation as soon as the head is drawn, unless the reader asked their system for less motion."""
     weights: Mapping[str, float] = field(default_factory=dict)
     """Slider positions to open with, by target name."""
 
 
-MESSAGES = (UnitInfo, EmotionPreset, ViewerMetadata)
+MESSAGES = (UnitInfo, EmotionPreset, PadPoint, ArkitUnit, ViewerMetadata)
 """The dataclasses that cross to TypeScript, dependencies first."""

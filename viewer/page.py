@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+from viewer.compact import page_payload
 from viewer.messages import ViewerMetadata
 
 STATIC_FOLDER = Path(__file__).parent / "static"
@@ -61,7 +62,7 @@ def served_page(title: str) -> str:
 
 def standalone_page(glb_bytes: bytes, metadata: ViewerMetadata) -> str:
     """The page with client and data inside; its policy lets it fetch nothing."""
-    payload = base64.b64encode(glb_bytes).decode("ascii")
+    payload = base64.b64encode(page_payload(glb_bytes)).decode("ascii")
     return _SHELL.format(
         policy=f'<meta http-equiv="Content-Security-Policy" content="{_OFFLINE_POLICY}">\n',
         title=html.escape(metadata.title),

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from aublend.arkit import ARKIT_NAMES, ARKIT_TABLE, ArkitRow
+from aublend.emotion_pad import pad_faces
 from mesh4d.errors import MeshFormatError, SpecError
 from mesh4d.specs import load_toml
-from viewer.messages import EmotionPreset, UnitInfo, ViewerMetadata
+from viewer.messages import ArkitUnit, EmotionPreset, PadPoint, UnitInfo, ViewerMetadata
 
 GLB_MAGIC = b"glTF"
 GROUP_HEADINGS = {"upper": "Upper face", "lower": "Lower face", "lip": "Lips", "jaw": "Jaw", "eye": "Eyes"}
@@ -39,7 +41,18 @@ def viewer_metadata(
     units = tuple(sorted(units, key=lambda unit: headings.index(unit.group) if unit.group in headings else 99))
     emotions = load("emotions").get("emotion", {})
     presets = tuple(_preset(name, table, units) for name, table in emotions.items() if table.get("units"))
-    return ViewerMetadata(title, units, presets, autoplay, dict(weights or {}))
+    return ViewerMetadata(
+        title, units, presets, _pad(), ARKIT_NAMES, tuple(map(_arkit_unit, ARKIT_TABLE.values())), autoplay,
+        dict(weights or {}),
+    )  # fmt: skip
+
+
+def _pad() -> tuple[PadPoint, ...]:
+    return tuple(PadPoint(face.name, face.valence, face.arousal, dict(face.units)) for face in pad_faces())
+
+
+def _arkit_unit(row: ArkitRow) -> ArkitUnit:
+    return ArkitUnit(row.name, row.match, row.left, row.right, row.middle, row.read)
 
 
 def _unit(entry: dict[str, Any], place: int) -> UnitInfo:

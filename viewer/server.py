@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 
+from viewer.compact import page_payload
 from viewer.messages import ViewerMetadata
 from viewer.page import SCRIPT_NAME, STYLE_NAME, client_file, metadata_json, served_page
 
@@ -38,7 +39,7 @@ def create_app(
     Raises:
         ClientMissingError: when the client was never built.
     """
-    script, style = client_file(SCRIPT_NAME), client_file(STYLE_NAME)
+    script, style, payload = client_file(SCRIPT_NAME), client_file(STYLE_NAME), page_payload(glb_bytes)
     app = FastAPI(title="mesh4d-viewer", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.token = token or secrets.token_urlsafe(24)
 
@@ -68,10 +69,10 @@ def create_app(
     def client_style() -> Response:
         return Response(style, media_type="text/css")
 
-    @app.get("/rig.glb")
+    @app.get("/rig.bin")
     def rig(request: Request) -> Response:
         check_token(request)
-        return Response(glb_bytes, media_type="model/gltf-binary")
+        return Response(payload, media_type="application/octet-stream")
 
     @app.get("/metadata.json")
     def labels(request: Request) -> Response:

@@ -1,27 +1,21 @@
-"""`aublend eval`: how good predicted rigs are."""
+"""`aublend eval`: how good what `aublend` makes is."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated
 
-import numpy as np
+from tyro.conf import OmitSubcommandPrefixes, subcommand
+
+from aublend.commands.eval_head import EvalHead
+from aublend.commands.eval_rigs import EvalRigs
+
+EvalCommand = Annotated[EvalRigs, subcommand("rigs")] | Annotated[EvalHead, subcommand("head")]
 
 
 @dataclass(frozen=True)
 class Eval:
-    """Compare predicted rigs with the ground truth on held-out identities, per unit, beside the baselines."""
+    """Judge rigs: on held-out identities beside baselines (rigs), or the anatomy of one head's own (head)."""
 
-    part: Literal["validation", "test"] = "test"
+    what: OmitSubcommandPrefixes[EvalCommand]
 
     def run(self) -> dict[str, object]:
-        from aublend.evaluation import evaluate_rigs, score_table
-        from mesh4d.datasets.splits import prove_disjoint
-        from mesh4d.specs import load_split
-
-        parts = load_split("aublendset")
-        scores = evaluate_rigs([int(seed) for seed in parts[self.part]])
-        return {
-            "protocol": f"aublendset/{self.part}",
-            "proof": prove_disjoint(parts),
-            "table": score_table(scores),
-            "mean_mm": {s.method: float(np.mean(s.mean_mm)) for s in scores},
-        }
+        return self.what.run()

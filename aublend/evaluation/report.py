@@ -111,6 +111,30 @@ def score_table(scores: Sequence[RigScores]) -> str:
     return _markdown(rows)
 
 
+def head_table(units: Mapping[str, Float[np.ndarray, " A"]], pairs: Mapping[str, Float[np.ndarray, " P"]]) -> str:
+    """A Markdown table: anatomy of one head's units and pairs, a row each, and the worst of all."""
+    rows = [["unit", *map(_title, units)], ["---"] * (len(units) + 1)]
+    for names, measures in ((AU_NAMES, units), (PAIR_NAMES, pairs)):
+        for column, name in enumerate(names):
+            values = {measure: float(row[column]) for measure, row in measures.items()}
+            rows.append([name, *(_number(key, value) if np.isfinite(value) else "" for key, value in values.items())])
+    rows.append(["worst", *(_number(name, float(np.nanmax([*units[name], *pairs[name]]))) for name in units)])
+    return _markdown(rows)
+
+
+def measures_by_name(
+    units: Mapping[str, Float[np.ndarray, " A"]], pairs: Mapping[str, Float[np.ndarray, " P"]]
+) -> dict[str, dict[str, Numbers]]:
+    """One head's measures by unit or pair, without those that do not apply."""
+    return {
+        kind: {
+            name: {key: float(row[column]) for key, row in measures.items() if np.isfinite(row[column])}
+            for column, name in enumerate(names)
+        }
+        for kind, names, measures in (("units", AU_NAMES, units), ("pairs", PAIR_NAMES, pairs))
+    }
+
+
 def _unit_table(scores: RigScores) -> str:
     names = [name for name in scores.units if np.isfinite(scores.units[name]).any()]
     rows = [["unit", *(_title(name) for name in names)], ["---"] * (len(names) + 1)]

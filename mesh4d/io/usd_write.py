@@ -162,6 +162,8 @@ def _blend_shapes(usd: Any, stage: Any, mesh: Any, morph: MorphMesh) -> None:
         taken = stage.GetPrimAtPath(f"/head/mesh/{own}").IsValid()
         shape = usd.UsdSkel.BlendShape.Define(stage, f"/head/mesh/{own}{f'_{number}' if taken else ''}")
         moving = np.flatnonzero(np.linalg.norm(delta.astype(np.float64), axis=1) >= still)
+        if len(moving) == 0:
+            moving = np.zeros(1, np.int64)  # Blender leaves out a shape without offsets: one row that says zero
         shape.CreateOffsetsAttr(usd.Vt.Vec3fArray.FromNumpy(_single(delta[moving], "deltas")))
         shape.CreatePointIndicesAttr(usd.Vt.IntArray.FromNumpy(moving.astype(np.int32)))
         shapes.append(shape.GetPath())

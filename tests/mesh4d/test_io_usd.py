@@ -74,6 +74,7 @@ def test_usd_itself_blends_what_we_blend(tmp_path):
     write_morph_mesh(morph, tmp_path / "a.usda")
     stage = Usd.Stage.Open(str(tmp_path / "a.usda"))
     assert UsdGeom.GetStageUpAxis(stage) == "Y" and UsdGeom.GetStageMetersPerUnit(stage) == pytest.approx(0.001)
+    assert len(UsdSkel.BlendShape(stage.GetPrimAtPath("/head/mesh/AU12L")).GetOffsetsAttr().Get()) == 1  # stands still
     assert (stage.GetTimeCodesPerSecond(), stage.GetEndTimeCode()) == (25.0, 6.0)
     assert UsdSkel.BakeSkinning(UsdSkel.Root(stage.GetDefaultPrim()), Gf.Interval(0, 6))
     points = UsdGeom.Mesh(stage.GetPrimAtPath("/head/mesh")).GetPointsAttr()

@@ -2,9 +2,14 @@
 
 export type Matrix = ArrayLike<number>;
 
+/** What viewer/compact.py adds to glTF: a factor of integers, and numbers that are differences to the one before. */
+export interface Packing {
+  scale?: number;
+  steps?: boolean;
+}
 export interface SparseJson {
   count: number;
-  indices: { bufferView: number; byteOffset?: number; componentType: number };
+  indices: { bufferView: number; byteOffset?: number; componentType: number; extras?: Packing };
   values: { bufferView: number; byteOffset?: number };
 }
 export interface AccessorJson {
@@ -15,6 +20,7 @@ export interface AccessorJson {
   count: number;
   type: string;
   sparse?: SparseJson;
+  extras?: Packing;
 }
 export interface PrimitiveJson {
   attributes: Record<string, number>;
@@ -27,7 +33,7 @@ export interface MeshJson {
   name?: string;
   primitives: PrimitiveJson[];
   weights?: number[];
-  extras?: { targetNames?: string[] };
+  extras?: { targetNames?: string[]; facet4d?: unknown };
 }
 export interface NodeJson {
   mesh?: number;
@@ -83,6 +89,7 @@ const COMPONENTS: Record<number, Component> = {
   5121: { bytes: 1, largest: 255, read: (view, offset) => view.getUint8(offset) },
   5122: { bytes: 2, largest: 32767, read: (view, offset) => view.getInt16(offset, true) },
   5123: { bytes: 2, largest: 65535, read: (view, offset) => view.getUint16(offset, true) },
+  5124: { bytes: 4, largest: 2147483647, read: (view, offset) => view.getInt32(offset, true) },
   5125: { bytes: 4, largest: 4294967295, read: (view, offset) => view.getUint32(offset, true) },
   5126: { bytes: 4, largest: 1, read: (view, offset) => view.getFloat32(offset, true) },
 };
@@ -154,10 +161,13 @@ export class Glb {
     if (sparse === undefined) return null;
     const { indices, values } = sparse;
     const ids = this.strided(indices.bufferView, indices.byteOffset ?? 0, indices, 1, sparse.count, Float64Array);
+    if (indices.extras?.steps === true) accumulate(ids);
     const rows = Uint32Array.from(ids);
-    if (rows.some((row) => row >= accessor.count)) throw new GlbError(`accessor ${index}: sparse index out of range`);
+    if (ids.some((row) => !(row >= 0 && row < accessor.count))) throw new GlbError(`accessor ${index}: sparse index out of range`);
     const width = WIDTHS[accessor.type];
-    return { rows, values: this.strided(values.bufferView, values.byteOffset ?? 0, accessor, width, sparse.count) };
+    const packed = this.strided(values.bufferView, values.byteOffset ?? 0, accessor, width, sparse.count);
+    const scale = accessor.extras?.scale ?? 1;
+    return { rows, values: scale === 1 ? packed : packed.map((value) => value * scale) };
   }
 
   /** The vertex ids of a primitive. */
@@ -165,7 +175,9 @@ export class Glb {
     const accessor = this.accessor(index);
     if (accessor.bufferView === undefined) throw new GlbError(`accessor ${index} holds no indices`);
     const start = accessor.byteOffset ?? 0;
-    return Uint32Array.from(this.strided(accessor.bufferView, start, accessor, 1, accessor.count, Float64Array));
+    const numbers = this.strided(accessor.bufferView, start, accessor, 1, accessor.count, Float64Array);
+    if (accessor.extras?.steps === true) accumulate(numbers);
+    return Uint32Array.from(numbers);
   }
 
   private boundedCount(accessor: AccessorJson): number {
@@ -216,4 +228,8 @@ export class Glb {
     }
     return numbers as Float32Array;
   }
+}
+
+function accumulate(steps: Float32Array): void {
+  for (let index = 1; index < steps.length; index++) steps[index] += steps[index - 1];
 }

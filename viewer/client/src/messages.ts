@@ -15,11 +15,32 @@ export interface EmotionPreset {
   readonly units: Readonly<Record<string, number>>;
 }
 
+/** A face and its place on the pad of valence and arousal, -1 to 1; see aublend.emotion_pad for what lies between. */
+export interface PadPoint {
+  readonly name: string;
+  readonly valence: number;
+  readonly arousal: number;
+  readonly units: Readonly<Record<string, number>>;
+}
+
+/** How one unit is made of ARKit's shapes and read back from them; see data_specs/arkit.toml. */
+export interface ArkitUnit {
+  readonly name: string;
+  readonly match: string;
+  readonly left: Readonly<Record<string, number>>;
+  readonly right: Readonly<Record<string, number>>;
+  readonly middle: Readonly<Record<string, number>>;
+  readonly read: readonly string[];
+}
+
 /** Everything that the page needs besides the GLB. */
 export interface ViewerMetadata {
   readonly title: string;
   readonly units: readonly UnitInfo[];
   readonly emotions: readonly EmotionPreset[];
+  readonly pad: readonly PadPoint[];
+  readonly arkit_shapes: readonly string[];
+  readonly arkit: readonly ArkitUnit[];
   readonly autoplay: boolean;
   readonly weights: Readonly<Record<string, number>>;
 }

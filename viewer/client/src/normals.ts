@@ -20,7 +20,7 @@ export class VertexNormals {
     indices: Uint32Array,
     moved: Uint32Array,
     hints: Float32Array | null,
-    private readonly owners: Uint32Array = weldedOwners(positions, hints),
+    readonly owners: Uint32Array = weldedOwners(positions, hints),
   ) {
     const moves = new Uint8Array(positions.length / 3);
     for (const vertex of moved) moves[owners[vertex]] = moves[vertex] = 1;
@@ -55,8 +55,10 @@ export class VertexNormals {
     addTriangles(positions, this.movingCorners, this.movingOwners, sums);
     for (const vertex of dirty) {
       const start = 3 * owners[vertex];
-      const [x, y, z] = [sums[start], sums[start + 1], sums[start + 2]];
-      const scale = 1 / (Math.hypot(x, y, z) || 1);
+      const x = sums[start];
+      const y = sums[start + 1];
+      const z = sums[start + 2];
+      const scale = 1 / (Math.sqrt(x * x + y * y + z * z) || 1);
       normals[3 * vertex] = x * scale;
       normals[3 * vertex + 1] = y * scale;
       normals[3 * vertex + 2] = z * scale;
@@ -80,11 +82,18 @@ function weldedOwners(positions: Float32Array, hints: Float32Array | null): Uint
 
 function addTriangles(positions: Float32Array, corners: Uint32Array, owners: Uint32Array, sums: Float32Array): void {
   for (let corner = 0; corner < corners.length; corner += 3) {
-    const [a, b, c] = [3 * corners[corner], 3 * corners[corner + 1], 3 * corners[corner + 2]];
-    const [ax, ay, az] = [positions[a], positions[a + 1], positions[a + 2]];
-    const [ux, uy, uz] = [positions[b] - ax, positions[b + 1] - ay, positions[b + 2] - az];
-    const [vx, vy, vz] = [positions[c] - ax, positions[c + 1] - ay, positions[c + 2] - az];
-    const [nx, ny, nz] = [uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx];
+    const a = 3 * corners[corner];
+    const b = 3 * corners[corner + 1];
+    const c = 3 * corners[corner + 2];
+    const ux = positions[b] - positions[a];
+    const uy = positions[b + 1] - positions[a + 1];
+    const uz = positions[b + 2] - positions[a + 2];
+    const vx = positions[c] - positions[a];
+    const vy = positions[c + 1] - positions[a + 1];
+    const vz = positions[c + 2] - positions[a + 2];
+    const nx = uy * vz - uz * vy;
+    const ny = uz * vx - ux * vz;
+    const nz = ux * vy - uy * vx;
     for (let side = 0; side < 3; side++) {
       const start = 3 * owners[corner + side];
       sums[start] += nx;

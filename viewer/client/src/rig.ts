@@ -1,6 +1,7 @@
 // Turns a GLB into one surface: all primitives in one vertex array, morph targets as sparse offsets, one clip.
 
 import { Clip } from "./clip";
+import { columnOf } from "./pose";
 import {
   Glb,
   GlbError,
@@ -10,6 +11,7 @@ import {
   type NodeJson,
   type PrimitiveJson,
 } from "./glb";
+import { faceOf, leftShare, midPlaneOf, type Face } from "./face";
 import { IDENTITY, multiply, nodeMatrix, transformRows } from "./transforms";
 
 /** One morph target: offsets of the vertices it moves. */
@@ -48,11 +50,15 @@ export interface Rig {
   readonly colors: Float32Array | null;
   /** The file's own normals, only used to tell hard edges from seams. */
   readonly normals: Float32Array | null;
-  readonly targets: readonly Target[];
+  readonly face: Face;
   readonly clip: Clip | null;
 }
 
 interface Block {
+  /** Share of the subject's left half. */
+  readonly share: Float32Array;
+  /** For each row the vertex that it is a copy of, where the file says so. */
+  readonly source: Float32Array | null;
   readonly positions: Float32Array;
   readonly normals: Float32Array | null;
   readonly uv: Float32Array | null;
@@ -70,33 +76,33 @@ export function readRig(bytes: ArrayBuffer): Rig {
   const blocks: Block[] = [];
   let vertexCount = 0;
   const namesOfNode = new Map<number, string[]>();
+  const extras: { facet4d: unknown; matrix: Matrix }[] = [];
   for (const { node, matrix } of drawnNodes(glb)) {
     const mesh = glb.json.meshes?.[glb.json.nodes?.[node].mesh ?? -1];
     if (mesh === undefined) throw new GlbError(`node ${node} names a mesh that does not exist`);
     const names = targetNames(mesh);
     namesOfNode.set(node, names);
+    extras.push({ facet4d: mesh.extras?.facet4d, matrix });
     for (const primitives of bySharedVertices(mesh)) {
-      const block = readBlock(glb, primitives, names, matrix, vertexCount);
+      const block = readBlock(glb, primitives, names, matrix, vertexCount, mesh.extras?.facet4d);
       vertexCount += block.positions.length / 3;
       blocks.push(block);
     }
   }
   if (blocks.length === 0) throw new GlbError("the file has no triangles");
-  const targets = joinTargets(blocks);
+  const positions = joinRows(blocks, vertexCount, 3, (block) => block.positions) as Float32Array;
+  const share = joinRows(blocks, vertexCount, 1, (block) => block.share) as Float32Array;
+  const face = faceOf(joinTargets(blocks), share, extras[0], blocks[0].source, vertexCount);
   const merged = mergeTriangles(blocks);
   return {
-    positions: joinRows(blocks, vertexCount, 3, (block) => block.positions) as Float32Array,
+    positions,
     normals: joinRows(blocks, vertexCount, 3, (block) => block.normals),
     uv: joinRows(blocks, vertexCount, 2, (block) => block.uv),
     colors: joinRows(blocks, vertexCount, 4, (block) => block.colors),
     ...merged,
     materials: readMaterials(glb),
-    targets,
-    clip: readClip(
-      glb,
-      namesOfNode,
-      targets.map((target) => target.name),
-    ),
+    face,
+    clip: readClip(glb, namesOfNode, face),
   };
 }
 
@@ -135,9 +141,17 @@ function bySharedVertices(mesh: MeshJson): PrimitiveJson[][] {
   return [...shared.values()];
 }
 
-function readBlock(glb: Glb, primitives: PrimitiveJson[], names: string[], matrix: Matrix, first: number): Block {
+function readBlock(
+  glb: Glb,
+  primitives: PrimitiveJson[],
+  names: string[],
+  matrix: Matrix,
+  first: number,
+  extras: unknown,
+): Block {
   const { attributes, targets } = primitives[0];
-  const positions = transformRows(glb.numbers(attributes["POSITION"]), matrix, 1);
+  const own = glb.numbers(attributes["POSITION"]);
+  const positions = transformRows(own, matrix, 1);
   const count = positions.length / 3;
   const optional = (name: string): Float32Array | null => {
     const index = attributes[name];
@@ -148,6 +162,8 @@ function readBlock(glb: Glb, primitives: PrimitiveJson[], names: string[], matri
   return {
     first,
     positions,
+    share: leftShare(own, midPlaneOf(extras, matrix)),
+    source: optional("_SOURCE_VERTEX"),
     normals: optional("NORMAL"),
     uv: optional("TEXCOORD_0"),
     colors: fourChannels(optional("COLOR_0"), count),
@@ -266,18 +282,16 @@ function readMaterials(glb: Glb): Material[] {
 }
 
 /** The first animation that moves morph weights. */
-function readClip(glb: Glb, namesOfNode: Map<number, string[]>, names: string[]): Clip | null {
+function readClip(glb: Glb, namesOfNode: Map<number, string[]>, face: Face): Clip | null {
   for (const animation of glb.json.animations ?? ([] as AnimationJson[])) {
     for (const channel of animation.channels) {
       const columns = namesOfNode.get(channel.target.node ?? -1);
       if (channel.target.path !== "weights" || columns === undefined || columns.length === 0) continue;
       const sampler = animation.samplers[channel.sampler];
-      const times = glb.numbers(sampler.input);
-      const values = glb.numbers(sampler.output);
       return new Clip(
-        times,
-        values,
-        columns.map((name) => names.indexOf(name)),
+        glb.numbers(sampler.input),
+        glb.numbers(sampler.output),
+        columns.map((name) => columnOf(name, face.names)),
         sampler.interpolation ?? "LINEAR",
       );
     }

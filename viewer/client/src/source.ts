@@ -12,10 +12,20 @@ export async function loadSource(): Promise<Source> {
   const rig = document.getElementById("viewer-rig");
   if (labels !== null && rig !== null) {
     const bytes = Uint8Array.from(atob(rig.textContent ?? ""), (letter) => letter.charCodeAt(0));
-    return { glb: bytes.buffer, metadata: JSON.parse(labels.textContent ?? "") as ViewerMetadata };
+    return { glb: await inflated(bytes), metadata: JSON.parse(labels.textContent ?? "") as ViewerMetadata };
   }
-  const [glb, metadata] = await Promise.all([fetchChecked("rig.glb"), fetchChecked("metadata.json")]);
-  return { glb: await glb.arrayBuffer(), metadata: (await metadata.json()) as ViewerMetadata };
+  const [glb, metadata] = await Promise.all([fetchChecked("rig.bin"), fetchChecked("metadata.json")]);
+  return {
+    glb: await inflated(new Uint8Array(await glb.arrayBuffer())),
+    metadata: (await metadata.json()) as ViewerMetadata,
+  };
+}
+
+/** A GLB, whether it comes as gzip or as it is. */
+export async function inflated(bytes: Uint8Array): Promise<ArrayBuffer> {
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes.slice().buffer as ArrayBuffer;
+  const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).arrayBuffer();
 }
 
 /** The page's own query holds the token that the data routes ask for. */
