@@ -27,7 +27,7 @@ SLOWEST = 0.005
 """Typical change of a weight from frame to frame, at least: bounds the smoothing of weights that hardly move."""
 SMOOTH_PASSES = 4
 THREADS_FROM, FRAMES_A_TASK = 32, 8
-REGISTERED_TOGETHER = 40.0
+REGISTERED_TOGETHER = 10.0
 """Registration errs by patches of so many vertices of the embedded topology."""
 RIDGE = 1e-9
 LEAST_NOISE = 1e-6

@@ -155,6 +155,7 @@ def _padded(samples: np.ndarray) -> bytes:
 
 
 def _decode(decoder: "Decoder", data: bytes) -> None:
+    decoder.reinit_feat()  # forget the last recording: the same audio gives the same result, whatever came before
     decoder.start_utt()
     decoder.process_raw(data, full_utt=True)
     decoder.end_utt()

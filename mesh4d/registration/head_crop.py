@@ -19,6 +19,8 @@ TIPS = 6
 CUTS = 60
 SMALLEST_SHARE, LARGEST_SHARE = 0.02, 0.6
 """Of the surface that a cut leaves: less is a finger, more is the whole, which is searched as such."""
+LEAST_PIECE = 0.05
+"""Share of the surface that a piece must hold to be tried by itself."""
 LEAST_ROUND = 0.45
 """Limbs are longer than that."""
 BELOW_CUT = 1.2
@@ -26,7 +28,7 @@ BELOW_CUT = 1.2
 
 
 def head_crops(target: TargetSurface) -> Iterator[tuple[float, TargetSurface]]:
-    """Parts of a surface that may be a head: those around its ends, the roundest first, with how round they are.
+    """Parts of a surface that may be a head: its pieces and ends, the roundest first, with how round they are.
 
     Each end is cut off where that leaves the roundest piece: a head at its neck.
     """
@@ -35,7 +37,7 @@ def head_crops(target: TargetSurface) -> Iterator[tuple[float, TargetSurface]]:
     piece = connected_components(graph, directed=False)[1]
     own = piece == np.bincount(piece).argmax()
     middle = int(np.flatnonzero(own)[((points[own] - points[own].mean(axis=0)) ** 2).sum(axis=1).argmin()])
-    crops = []
+    crops = [(_roundness(points[piece == name]), piece == name) for name in _other_whole(piece)]
     for way in _ways_from_tips(graph, middle, own):
         cut, roundness = _roundest_cut(points, np.where(own, way, np.inf))
         if roundness > LEAST_ROUND:
@@ -73,6 +75,19 @@ def _ways_from_tips(graph: sp.csr_matrix, middle: int, own: np.ndarray) -> Itera
         way = dijkstra(graph, directed=False, indices=tip)
         nearest = np.minimum(nearest, way)
         yield way
+
+
+def _other_whole(piece: Int[np.ndarray, " P"]) -> Int[np.ndarray, " N"]:
+    """The pieces, where there are several that hold a good share of the surface."""
+    share = np.bincount(piece) / len(piece)
+    large = np.flatnonzero(share > LEAST_PIECE)
+    return large if len(large) > 1 else large[:0]
+
+
+def _roundness(points: Float[np.ndarray, "Q 3"]) -> float:
+    """The smallest over the largest standard deviation along the principal axes."""
+    spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    return float(spread[-1] / max(spread[0], 1e-300))
 
 
 def _roundest_cut(points: Float[np.ndarray, "P 3"], way: Float[np.ndarray, " P"]) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from mesh4d.registration.target_surface import TargetSurface
 
 CANDIDATES = 4
 """Poses whose shape is tried; the coarse search alone can be misled by shoulders."""
-MOST_CROPS = 2
+MOST_CROPS = 3
 """Ends of a body that are tried."""
 CLEAR_HEAD = 0.65
 """An end as round as this is tried before the whole."""

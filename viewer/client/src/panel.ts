@@ -1,33 +1,48 @@
-// The side panel: presets, and the sliders of all units in their FACS groups.
+// The side panel: presets, the emotion pad, and the sliders of all units in their FACS groups.
 
 import { button, element, range, setRange } from "./elements";
+import { EmotionPad } from "./emotion_pad";
 import { LETTERS } from "./intensity";
-import type { EmotionPreset, UnitInfo, ViewerMetadata } from "./messages";
+import type { UnitInfo, ViewerMetadata } from "./messages";
+import { columnOf, isSided, type Pose, type Side } from "./pose";
 import { UnitRow } from "./unit_row";
 
 const OTHER_GROUP = "Other shapes";
 const HINT =
-  "Double-click a slider, or press Delete on it, to zero it. Letters are FACS intensities, A trace to E maximum.";
+  "Double-click a slider, or press 0 on it, to zero it; 1 to 5 set the FACS letters A (trace) to E (maximum), L unlinks " +
+  "its sides, S shows it alone.";
+/** Halves that differ by more than this get sliders of their own. */
+const DIFFERENT = 0.005;
 
 export interface PanelEvents {
-  weightChanged(index: number, weight: number): void;
-  emotionChosen(emotion: EmotionPreset, intensity: number): void;
+  unitChanged(unit: number, side: Side, weight: number): void;
+  settled(): void;
+  linked(unit: number, linked: boolean): void;
+  soloChanged(units: ReadonlySet<number>): void;
+  /** A whole expression, by named weights. */
+  expression(weights: Readonly<Record<string, number>>, factor: number, tag: string): void;
   reset(): void;
+  mirror(): void;
 }
 
 export class Panel {
   readonly root: HTMLElement;
   private readonly rows: UnitRow[] = [];
   private readonly detail = element("p", { class: "detail" }, HINT);
-  private readonly groups: { section: HTMLElement; rows: UnitRow[] }[] = [];
-  private chosen: EmotionPreset | null = null;
+  private readonly groups: { section: HTMLElement; letters: HTMLElement; rows: UnitRow[] }[] = [];
+  private readonly solo = new Set<number>();
   private readonly emotionButtons = new Map<string, HTMLButtonElement>();
+  private readonly search = element("input", {
+    type: "search",
+    placeholder: "Find a unit or muscle",
+    "aria-label": "Find a unit or muscle",
+  });
+  private pad: EmotionPad | null = null;
+  private shownExpression: (() => void) | null = null;
 
-  /** @param names of the rig's targets, in order; the last ones may be one-sided units of presets. */
   constructor(
     private readonly metadata: ViewerMetadata,
-    names: readonly string[],
-    firstSided: number,
+    private readonly names: readonly string[],
     private readonly events: PanelEvents,
   ) {
     const head = element("header", {}, element("h1", {}, metadata.title));
@@ -38,98 +53,139 @@ export class Panel {
       );
       return;
     }
-    const usable = metadata.emotions.filter((emotion) =>
-      Object.keys(emotion.units).some((unit) => names.includes(unit)),
-    );
-    if (usable.length > 0) this.root.append(this.emotions(usable));
+    const usable = (units: Readonly<Record<string, number>>): boolean =>
+      Object.keys(units).some((unit) => columnOf(unit, names) !== null);
+    if (metadata.emotions.some((emotion) => usable(emotion.units))) this.root.append(this.emotions());
     this.root.append(this.tools());
-    const scroll = element("div", { class: "units" });
-    for (const [group, indices] of groupsOf(metadata, names))
-      scroll.append(this.group(group, indices, names, firstSided));
+    const scroll = element("div", { class: "units", tabindex: -1 });
+    for (const [group, units] of groupsOf(metadata, names)) scroll.append(this.group(group, units));
     this.root.append(scroll, this.detail);
   }
 
-  /** Shows these weights on the sliders. */
-  show(weights: ArrayLike<number>): void {
-    for (const row of this.rows) row.show(weights[row.index]);
+  /** Shows a pose on the sliders. */
+  show(pose: Pose, unlinked: ReadonlySet<string>): void {
+    const right = this.names.length;
+    for (const row of this.rows) {
+      const [one, other] = [pose[row.index], pose[right + row.index]];
+      row.setLinked(!unlinked.has(this.names[row.index]) && Math.abs(one - other) <= DIFFERENT);
+      row.show(one, other);
+    }
   }
 
   /** No preset is on any more, because something else moved the face. */
-  forgetEmotion(): void {
-    this.chosen = null;
+  forgetExpression(): void {
+    this.shownExpression = null;
     for (const each of this.emotionButtons.values()) each.setAttribute("aria-pressed", "false");
+    this.pad?.release();
   }
 
-  private emotions(emotions: readonly EmotionPreset[]): HTMLElement {
+  focusSearch(): void {
+    this.search.focus();
+  }
+
+  private emotions(): HTMLElement {
     const intensity = range({ id: "intensity", min: 0, max: 1, step: 0.01 });
     const value = element("output", { for: "intensity" }, "1.00");
     setRange(intensity, 1);
-    const apply = (): void => {
-      if (this.chosen !== null) this.events.emotionChosen(this.chosen, Number(intensity.value));
-    };
     intensity.addEventListener("input", () => {
       setRange(intensity, Number(intensity.value));
       value.textContent = Number(intensity.value).toFixed(2);
-      apply();
+      this.shownExpression?.();
     });
-    const buttons = emotions.map((emotion) => {
+    intensity.addEventListener("change", () => this.events.settled());
+    const present = (units: Readonly<Record<string, number>>, tag: string): void => {
+      this.shownExpression = () => this.events.expression(units, Number(intensity.value), tag);
+      this.shownExpression();
+    };
+    const buttons = this.metadata.emotions.map((emotion) => {
       const made = button(emotion.name, { class: "emotion", "aria-pressed": "false" }, () => {
-        this.forgetEmotion();
-        this.chosen = emotion;
+        this.forgetExpression();
         made.setAttribute("aria-pressed", "true");
-        apply();
+        present(emotion.units, emotion.name);
+        this.events.settled();
       });
       this.emotionButtons.set(emotion.name, made);
       return made;
     });
+    const choice = element("div", { class: "choice" }, element("div", { class: "buttons" }, ...buttons));
+    if (this.metadata.pad.length > 0) {
+      this.pad = new EmotionPad(
+        this.metadata.pad,
+        (weights) => {
+          for (const each of this.emotionButtons.values()) each.setAttribute("aria-pressed", "false");
+          present(weights, "pad");
+        },
+        () => this.events.settled(),
+      );
+      choice.append(this.pad.root);
+    }
     return element(
       "section",
       { class: "emotions", "aria-labelledby": "emotions-heading" },
       element("h2", { id: "emotions-heading" }, "Emotions"),
-      element("div", { class: "buttons" }, ...buttons),
+      choice,
       element("div", { class: "intensity" }, element("label", { for: "intensity" }, "Intensity"), intensity, value),
     );
   }
 
   private tools(): HTMLElement {
-    const search = element("input", {
-      type: "search",
-      placeholder: "Find a unit or muscle",
-      "aria-label": "Find a unit or muscle",
+    this.search.addEventListener("input", () => this.filter(this.search.value));
+    const overdrive = button("×1.5", { class: "overdrive", "aria-pressed": "false" }, () => {
+      const on = overdrive.getAttribute("aria-pressed") !== "true";
+      overdrive.setAttribute("aria-pressed", String(on));
+      for (const row of this.rows) row.setLargest(on ? 1.5 : 1);
+      for (const { letters } of this.groups) letters.style.setProperty("--largest", on ? "1.5" : "1");
     });
-    search.addEventListener("input", () => this.filter(search.value));
+    overdrive.title = "Overdrive: let sliders go to 1.5";
+    overdrive.setAttribute("aria-label", "Overdrive: let sliders go to 1.5");
+    const mirror = button("Mirror", {}, () => this.events.mirror());
+    mirror.title = "Swap the sides of the expression (M)";
     return element(
       "div",
       { class: "tools" },
-      search,
-      button("Reset", { class: "reset" }, () => this.events.reset()),
+      this.search,
+      overdrive,
+      mirror,
+      button("Zero", { class: "reset", title: "All units to zero" }, () => {
+        this.forgetExpression();
+        this.events.reset();
+      }),
     );
   }
 
-  private group(name: string, indices: readonly number[], names: readonly string[], firstSided: number): HTMLElement {
+  private group(name: string, units: readonly number[]): HTMLElement {
     const id = `group-${this.groups.length}`;
-    const letters = LETTERS.map((letter) => element("span", {}, letter));
-    const section = element(
-      "section",
-      { "aria-labelledby": id },
-      element(
-        "div",
-        { class: "heading" },
-        element("h2", { id }, name),
-        element("div", { class: "letters", "aria-hidden": "true" }, ...letters),
-      ),
+    const letters = element(
+      "div",
+      { class: "letters", "aria-hidden": "true" },
+      ...LETTERS.map((letter) => element("span", {}, letter)),
     );
-    const rows = indices.map((index) => {
-      const info = infoOf(this.metadata, names[index], name);
-      return new UnitRow(info, index, index >= firstSided, {
-        changed: (target, weight) => this.events.weightChanged(target, weight),
+    const heading = element("div", { class: "heading" }, element("h2", { id }, name), letters);
+    const section = element("section", { "aria-labelledby": id }, heading);
+    const rows = units.map((index) => {
+      const info = infoOf(this.metadata, this.names[index], name);
+      return new UnitRow(info, index, isSided(this.names[index]), {
+        changed: (unit, side, weight) => {
+          this.forgetExpression();
+          this.events.unitChanged(unit, side, weight);
+        },
+        settled: () => this.events.settled(),
+        linked: (unit, linked) => this.events.linked(unit, linked),
+        solo: (unit) => this.toggleSolo(unit),
         attended: (unit) => this.describe(unit),
       });
     });
     section.append(...rows.map((row) => row.root));
     this.rows.push(...rows);
-    this.groups.push({ section, rows });
+    this.groups.push({ section, letters, rows });
     return section;
+  }
+
+  private toggleSolo(unit: number): void {
+    if (!this.solo.delete(unit)) this.solo.add(unit);
+    for (const row of this.rows) row.setSolo(this.solo.has(row.index));
+    this.root.classList.toggle("soloing", this.solo.size > 0);
+    this.events.soloChanged(this.solo);
   }
 
   private describe(unit: UnitInfo): void {
@@ -149,10 +205,9 @@ export class Panel {
   }
 }
 
-/** Indices of the rig's targets by heading: units in the metadata's order, each followed by its one-sided forms. */
+/** Units by heading, in the metadata's order; other targets behind them. */
 function groupsOf(metadata: ViewerMetadata, names: readonly string[]): Map<string, number[]> {
-  const order = metadata.units.flatMap((unit) => [unit.name, `${unit.name}L`, `${unit.name}R`]);
-  const known = [...new Set(order)].filter((name) => names.includes(name));
+  const known = metadata.units.map((unit) => unit.name).filter((name) => names.includes(name));
   const groups = new Map<string, number[]>();
   for (const name of [...known, ...names.filter((each) => !known.includes(each))]) {
     const group = infoOf(metadata, name, OTHER_GROUP).group;
@@ -162,10 +217,7 @@ function groupsOf(metadata: ViewerMetadata, names: readonly string[]): Map<strin
 }
 
 function infoOf(metadata: ViewerMetadata, name: string, group: string): UnitInfo {
-  const unit = metadata.units.find((each) => each.name === name);
-  if (unit !== undefined) return unit;
-  const whole = metadata.units.find((each) => each.name === name.slice(0, -1));
-  if (whole !== undefined)
-    return { ...whole, name, facs_name: `${whole.facs_name}, ${name.endsWith("L") ? "left" : "right"}` };
-  return { name, facs_name: "", muscle: "", group, description: "" };
+  return (
+    metadata.units.find((each) => each.name === name) ?? { name, facs_name: "", muscle: "", group, description: "" }
+  );
 }
