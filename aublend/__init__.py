@@ -10,6 +10,7 @@ from aublend.head_model import HeadModel, head_model
 from aublend.predict import predict_rig
 from aublend.rig import AURig
 from aublend.rig_files import read_rig, write_rig
+from aublend.speech.speak import SpokenCurves, speak
 from aublend.target_pack import load_target_pack, rig_with_shapes
 from aublend.units import ACTION_UNITS, AU_NAMES
 
@@ -22,6 +23,7 @@ __all__ = [
     "AURig",
     "ArkitCurves",
     "HeadModel",
+    "SpokenCurves",
     "arkit_from_au",
     "au_from_arkit",
     "emotion_weights",
@@ -36,6 +38,7 @@ __all__ = [
     "read_curves",
     "read_rig",
     "rig_with_shapes",
+    "speak",
     "write_curves",
     "write_rig",
 ]

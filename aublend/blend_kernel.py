@@ -13,9 +13,6 @@ BLOCK = 32
 """Vertices a block; their 96 coordinates fill six registers of 512 bits, or twelve of 256."""
 WIDTH = 3 * BLOCK
 LANES = 16
-CACHE_LINE = 64
-AHEAD = 1
-"""Blocks that are fetched ahead: the processor follows fewer streams than there are shapes."""
 LEFT, RIGHT, MIXED = 0, 1, 2
 """The half that all vertices of a block belong to; MIXED where some belong to both or the block has both."""
 
@@ -189,17 +186,9 @@ def _weighted_rows(typingctx, listed, n, row_of, shape_of, factors, first, paylo
         def pointer(array, start, lane, kind):
             return builder.bitcast(builder.gep(array, [builder.add(start, lane)]), kind.as_pointer())
 
-        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
-        prefetch = builder.module.declare_intrinsic(
-            "llvm.prefetch", (byte,), ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
-        )
-        hints = [ir.Constant(flag, hint) for hint in (0, 3, 1)]
         with cgutils.for_range(builder, arguments[1]) as loop:
             entry = element(listed_at, loop.index)
             row = builder.mul(element(row_at, entry), ir.Constant(whole, WIDTH))
-            for ahead in range(AHEAD * WIDTH, (AHEAD + 1) * WIDTH, CACHE_LINE // 4):
-                line = builder.gep(table, [builder.add(row, ir.Constant(whole, ahead))])
-                builder.call(prefetch, [builder.bitcast(line, byte), *hints])
             factor = element(factor_at, builder.add(arguments[5], element(shape_at, entry)))
             single = builder.insert_element(undefined, factor, ir.Constant(ir.IntType(32), 0))
             factor = builder.shuffle_vector(single, undefined, spread)

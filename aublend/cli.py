@@ -12,6 +12,7 @@ from aublend.commands.page import Page
 from aublend.commands.retarget import Retarget
 from aublend.commands.rig import Rig
 from aublend.commands.solve import Solve
+from aublend.commands.speak import Speak
 from aublend.commands.synth import Synth
 from aublend.commands.train import Train
 from aublend.commands.train_landmarks import TrainLandmarks
@@ -21,6 +22,7 @@ Command = (
     Annotated[Rig, subcommand("rig")]
     | Annotated[Drive, subcommand("drive")]
     | Annotated[Solve, subcommand("solve")]
+    | Annotated[Speak, subcommand("speak")]
     | Annotated[Retarget, subcommand("retarget")]
     | Annotated[Synth, subcommand("synth")]
     | Annotated[Train, subcommand("train")]

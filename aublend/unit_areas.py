@@ -46,7 +46,9 @@ def area_masks(average: Float[np.ndarray, "V 3"]) -> dict[str, Float[np.ndarray,
         average: vertices of the average embedded head (`head_model().topology`), face frame, mm.
     """
     return {
-        name: np.maximum.reduce([_ellipsoid(average, row["centre"], row["radii"]) for row in area["ellipsoids"]])
+        name: np.maximum.reduce(
+            [_ellipsoid(average, np.array(row["centre"]), np.array(row["radii"])) for row in area["ellipsoids"]]
+        )
         for name, area in load_toml("unit_areas")["area"].items()
     }
 
@@ -57,9 +59,9 @@ def unit_masks(average: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, "A V"]:
     return np.stack([np.maximum.reduce([masks[name] for name in unit_areas()[unit].moves]) for unit in AU_NAMES])
 
 
-def _ellipsoid(vertices: np.ndarray, centre: list[float], radii: list[float]) -> np.ndarray:
+def _ellipsoid(vertices: np.ndarray, centre: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """1 inside the ellipsoid and its mirror image, fading to 0 over the rim."""
     mirrored = np.stack([np.abs(vertices[:, 0]), vertices[:, 1], vertices[:, 2]], axis=1)
-    reach = np.linalg.norm((mirrored - np.array(centre)) / np.array(radii), axis=1)
+    reach = np.linalg.norm((mirrored - centre) / radii, axis=1)
     t = np.clip((1 + RIM - reach) / RIM, 0, 1)
     return t * t * (3 - 2 * t)

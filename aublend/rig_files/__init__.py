@@ -6,21 +6,22 @@ from pathlib import Path
 from aublend.curves import AUCurves
 from aublend.rig import AURig
 from aublend.rig_files.archive import read_npz_rig, write_npz_rig
-from aublend.rig_files.morph_targets import morph_mesh, rig_from_morph_mesh, split_halves
+from aublend.rig_files.morph_targets import morph_mesh, rig_from_morph_mesh, split_halves, with_pair_targets
 from mesh4d.errors import MeshError, MeshFormatError
 from mesh4d.io import read_morph_mesh, write_morph_mesh
 from mesh4d.io.morph_files import MORPH_SUFFIXES
 from mesh4d.io.registry import format_suffix
 
-__all__ = ["MORPH_SUFFIXES", "read_rig", "split_halves", "write_rig"]
+__all__ = ["MORPH_SUFFIXES", "morph_mesh", "read_rig", "split_halves", "with_pair_targets", "write_rig"]
 
 
 def write_rig(rig: AURig, path: str | PathLike[str], curves: AUCurves | None = None, *, arkit: bool = False) -> None:
     """Write a rig, with an animation where the format has room for one.
 
-    .npz keeps everything exactly. .glb and USD hold float32 positions, 32 morph targets named AU1 ... AU64, those of
-    pairs (AU6+AU45: its weight is the product of both), and with `curves` a weights animation; units that the curves
-    drive one-sidedly get further targets such as AU12L.
+    .npz keeps everything exactly. .glb and USD hold float32 positions, 32 morph targets named AU1 ... AU64, and with
+    `curves` a weights animation; units that the curves drive one-sidedly get further targets such as AU12L, and pairs
+    of units that act together theirs (AU6+AU45: its weight is the product of both). All pairs are kept in the extras
+    besides, for `read_rig`.
 
     Args:
         arkit: add ARKit's 52 shapes, derived from the units (see `aublend.arkit_shapes`), as further targets.

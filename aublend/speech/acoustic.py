@@ -4,8 +4,7 @@ The model, its dictionary and its language models lie inside the wheel; nothing 
 of the audio that is passed in; the model's frames are 10 ms.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -125,9 +124,7 @@ def recognise(samples: Float[np.ndarray, " S"]) -> list[HeardWord]:
         if segment.word.startswith(("<", "[", "+")):
             continue
         text = segment.word.split("(")[0]
-        words.append(
-            HeardWord(text, segment.start_frame * FRAME_S - PAD_S, (segment.end_frame + 1) * FRAME_S - PAD_S)
-        )
+        words.append(HeardWord(text, segment.start_frame * FRAME_S - PAD_S, (segment.end_frame + 1) * FRAME_S - PAD_S))
     return words
 
 

@@ -49,7 +49,7 @@ def _clean(samples: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
         prior = np.maximum(prior, LEAST_RATIO)
         gain[:, frame] = prior / (1 + prior)
         previous = gain[:, frame] ** 2 * posterior[:, frame]
-    cleaned = istft(
-        spectrum * np.maximum(gain, LEAST_GAIN), RATE_HZ, nperseg=WINDOW, noverlap=WINDOW - HOP, nfft=BINS
-    )[1]
+    cleaned = istft(spectrum * np.maximum(gain, LEAST_GAIN), RATE_HZ, nperseg=WINDOW, noverlap=WINDOW - HOP, nfft=BINS)[
+        1
+    ]
     return np.pad(cleaned, (0, max(len(samples) - len(cleaned), 0)))[: len(samples)].astype(np.float32)

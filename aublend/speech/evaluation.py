@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from aublend.rig import AURig
 from aublend.speech import spreading
+from aublend.speech.audio import Audio
 from aublend.speech.lips import find_lips
 from aublend.speech.measures import LipScores, PhoneScores, score_lips, score_phones
 from aublend.speech.mesh_errors import lip_vertex_error_mm, upper_face_deviation_mm
@@ -20,7 +21,7 @@ from aublend.speech.transcription import phone_track, pronunciations
 
 NOISE_DB = 20.0
 METHODS = ("text", "no text", "text, 20 dB", "no text, 20 dB", "text spread", "energy")
-"""Ours with and without transcript, clean and noisy; baselines: text over the loud parts, a mouth that follows loudness."""
+"""Ours with and without transcript, clean and noisy; then baselines: text over the loud parts, loudness alone."""
 
 
 @dataclass
@@ -99,7 +100,7 @@ def summary_table(tallies: dict[tuple[str, str], Tally]) -> str:
     return "\n".join(lines)
 
 
-def _track(method: str, said: Utterance, audio) -> tuple[Phone, ...]:
+def _track(method: str, said: Utterance, audio: Audio) -> tuple[Phone, ...]:
     """The phones that a method finds."""
     if method == "energy":
         return spreading.loud_phones(audio)

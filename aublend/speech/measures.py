@@ -91,7 +91,9 @@ def score_lips(
     begin, end = (speech[0].start_s, speech[-1].end_s) if speech else (0.0, 0.0)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], touching.astype(int), [0]]))).reshape(-1, 2)
     silent = [(p.start_s, p.end_s) for p in truth if p.symbol == SILENCE]
-    touches = [(times[a], times[b - 1]) for a, b in edges if times[a] < end and times[b - 1] > begin]
+    touches = [
+        (float(times[a]), float(times[b - 1])) for a, b in edges if times[a] < end and times[b - 1] > begin
+    ]
     touches = [span for span in touches if not any(_near(span, run) for run in silent)]
     vowels = [p for p in truth if p.symbol in VOWELS]
     shut = 0
@@ -102,13 +104,13 @@ def score_lips(
     gap = lips.gaps(halves)[:, lips.middle]
     return LipScores(
         closures=len(closures),
-        closed=sum(_during(touching, times, span).any() for span in closures),
+        closed=sum(bool(_during(touching, times, span).any()) for span in closures),
         touches=len(touches),
         false_touches=sum(not any(_near(span, run) for run in closures) for span in touches),
         vowels=len(vowels),
         shut_vowels=shut,
         labiodentals=len(bites),
-        bitten=sum((covering & (gap > -lips.scale))[_mask(times, span)].any() for span in bites),
+        bitten=sum(bool((covering & (gap > -lips.scale))[_mask(times, span)].any()) for span in bites),
         jitter=float(np.median(np.abs(np.diff(gap, 3)))) if len(gap) > 3 else 0.0,
         lag_ms=1000 * opening_lag_s(gap, fps, audio),
     )

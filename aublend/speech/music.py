@@ -37,7 +37,9 @@ def _peaks(samples: Float[np.ndarray, " S"]) -> tuple[Float[np.ndarray, " N"], F
     """Frequency (in bins, by a parabola through the highest three) of the strongest partial, and energy, per frame."""
     frames = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP]
     low, high = (int(hz * BINS / RATE_HZ) for hz in BAND_HZ)
-    level = np.log(np.abs(np.fft.rfft(frames * np.hanning(WINDOW).astype(np.float32), BINS, axis=1))[:, low:high] + 1e-9)
+    level = np.log(
+        np.abs(np.fft.rfft(frames * np.hanning(WINDOW).astype(np.float32), BINS, axis=1))[:, low:high] + 1e-9
+    )
     top = np.clip(level.argmax(axis=1), 1, level.shape[1] - 2)
     row = np.arange(len(top))
     before, here, after = level[row, top - 1], level[row, top], level[row, top + 1]

@@ -41,7 +41,9 @@ class Phone:
         if self.symbol not in PHONE_INDEX:
             raise MeshError(f"unknown phone {self.symbol!r}; expected one of {', '.join(PHONES)}")
         if not (np.isfinite(self.start_s) and np.isfinite(self.end_s) and self.end_s >= self.start_s):
-            raise MeshError(f"phone {self.symbol}: expected start <= end in seconds, found {self.start_s}..{self.end_s}")
+            raise MeshError(
+                f"phone {self.symbol}: expected start <= end in seconds, found {self.start_s}..{self.end_s}"
+            )
 
     @property
     def duration_s(self) -> float:

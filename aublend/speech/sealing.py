@@ -16,7 +16,7 @@ from scipy.optimize import lsq_linear
 from aublend.speech.lips import Lips
 from aublend.speech.phones import Phone
 from aublend.speech.visemes import Contact, visemes
-from aublend.units import AU_INDEX, N_UNITS
+from aublend.units import AU_INDEX
 
 PRESS_MM = 0.15
 """Lips are pressed together by this much beyond touching."""
@@ -24,13 +24,13 @@ SQUEEZE_MM = 1.5
 """More than this is pressed only when nothing else will do."""
 TOUCH_MM = 0.5
 """Lips nearer than this touch."""
-TEETH_SHOW_MM = 1.5
-"""On /f v/ the upper lip stays this far off the lower one: the teeth show."""
+TEETH_SHOW_MM, SHOWN_SHARE = 1.2, 0.4
+"""On /f v/ the upper lip stays this far off the lower one, in so much of the mouth's width: the teeth show."""
 BITE_MM = 0.3
 """The lower lip's edge reaches this far above the edge of the upper teeth."""
 IN_DEPTH, SHOWING = 0.15, 0.7
 """Weights of the lip's distance before the teeth and of hidden teeth, against the height of the lip's edge."""
-ATTACK_S, RELEASE_S = 0.065, 0.06
+ATTACK_S, RELEASE_S = 0.07, 0.065
 """Time from the neighbouring sound's pose into the contact, and out of it."""
 SHORTEST_S = 0.045
 """A contact lasts at least this long: two frames at 60 fps and to spare."""
@@ -96,9 +96,7 @@ def contact_spans(phones: Sequence[Phone]) -> tuple[ContactSpan, ...]:
         start, end = start - 0.7 * lacking, end + 0.3 * lacking
         before = phones[first - 1].duration_s if first else ATTACK_S
         after = phones[last + 1].duration_s if last + 1 < len(phones) else RELEASE_S
-        spans.append(
-            ContactSpan(kind, start, end, _room(before, ATTACK_S, lacking), _room(after, RELEASE_S, lacking))
-        )
+        spans.append(ContactSpan(kind, start, end, _room(before, ATTACK_S, lacking), _room(after, RELEASE_S, lacking)))
     return tuple(spans)
 
 
@@ -208,7 +206,9 @@ def _teeth_residuals(lips: Lips, pose: np.ndarray, columns: list[int]) -> tuple[
         jacobian += [-motion[:, high, 1] * (below > 0), IN_DEPTH * motion[:, near, 2]]
     gap, slope = _gap_slopes(lips, pose, columns)
     for column in lips.middle_columns:
-        hidden = TEETH_SHOW_MM - gap[column]
+        if abs(lips.column_x[column]) > SHOWN_SHARE * lips.column_x.max():
+            continue
+        hidden = TEETH_SHOW_MM - (gap[column] + lips.rest_overlap[column])
         residual.append(SHOWING * max(hidden, 0.0))
         jacobian.append(-SHOWING * slope[column] * (hidden > 0))
     return np.array(residual), np.array(jacobian)

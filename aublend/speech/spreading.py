@@ -13,9 +13,7 @@ VOWEL_SHARE = 1.6
 """A vowel lasts so many times as long as a consonant."""
 
 
-def spread_words(
-    audio: Audio, words: Sequence[str], pronunciations: dict[str, tuple[str, ...]]
-) -> tuple[Phone, ...]:
+def spread_words(audio: Audio, words: Sequence[str], pronunciations: dict[str, tuple[str, ...]]) -> tuple[Phone, ...]:
     """Phones of the words over the loud parts of the recording, vowels longer than consonants; silence between.
 
     Args:

@@ -21,7 +21,7 @@ RATE_PARAMETER = 1
 TAIL_S = 0.25
 BURST_S, CLOSURE_S = 0.045, 0.06
 """espeak-ng stamps some stops at their burst: stops shorter than the first begin this much earlier."""
-STOPS = frozenset("P B T D K G".split())
+STOPS = frozenset(["P", "B", "T", "D", "K", "G"])
 
 
 class SynthesisError(MeshError):

@@ -1,4 +1,4 @@
-"""Phone times in files: Praat TextGrids, MFA's CSV, rows of start, end, phone (CSV, TSV, text, JSON); ARPAbet or IPA."""
+"""Phone times in files: TextGrids, MFA's CSV, rows of start, end, phone (CSV, TSV, text, JSON); ARPAbet or IPA."""
 
 import csv
 import io
@@ -91,7 +91,10 @@ def _from_rows(path: Path, text: str) -> tuple[Phone, ...]:
     delimiter = "," if "," in lines[0] else "\t" if "\t" in lines[0] else None
     table = list(csv.reader(lines, delimiter=delimiter)) if delimiter else [line.split() for line in lines]
     header = [cell.strip().lower() for cell in table[0]]
-    columns = [next((header.index(n) for n in names if n in header), None) for names in (START_COLUMNS, END_COLUMNS, PHONE_COLUMNS)]  # noqa: E501 fmt: skip
+    columns = [
+        next((header.index(n) for n in names if n in header), None)
+        for names in (START_COLUMNS, END_COLUMNS, PHONE_COLUMNS)
+    ]
     if any(column is not None for column in columns):
         if None in columns:
             raise MeshFormatError(path, "header", "columns start, end and phone", ", ".join(header)[:120])
@@ -120,7 +123,9 @@ def _from_json(path: Path, text: str) -> tuple[Phone, ...]:
     phones: list[Phone] = []
     for number, row in enumerate(rows):
         if isinstance(row, dict):
-            cells = [next((row[n] for n in names if n in row), None) for names in (START_COLUMNS, END_COLUMNS, PHONE_COLUMNS)]  # noqa: E501 fmt: skip
+            cells = [
+                next((row[n] for n in names if n in row), None) for names in (START_COLUMNS, END_COLUMNS, PHONE_COLUMNS)
+            ]
         elif isinstance(row, list) and len(row) >= 3:
             cells = row[:3] if isinstance(row[2], str) else [row[1], row[2], row[0]]
         else:
@@ -146,7 +151,9 @@ def _from_textgrid(path: Path, text: str) -> tuple[Phone, ...]:
         if kind == "IntervalTier":
             rows = [tuple(cells[i : i + 3]) for i in range(0, len(cells), 3)]
             if any(isinstance(a, str) or isinstance(b, str) or not isinstance(c, str) for a, b, c in rows):
-                raise MeshFormatError(path, f"tier {str(name)[:40]!r}", "intervals of xmin, xmax, text", "something else")
+                raise MeshFormatError(
+                    path, f"tier {str(name)[:40]!r}", "intervals of xmin, xmax, text", "something else"
+                )
             tiers[str(name)] = rows  # pyright: ignore[reportArgumentType]
     if not tiers:
         raise MeshFormatError(path, "tiers", "an interval tier with phones", "none")
@@ -155,7 +162,7 @@ def _from_textgrid(path: Path, text: str) -> tuple[Phone, ...]:
     phones: list[Phone] = []
     for number, (start, end, symbol) in enumerate(tiers[chosen], start=1):
         middle = (start + end) / 2
-        word = next((w for a, b, w in words if a <= middle < b), "") if len(words) < 5000 else ""
+        word = str(next((w for a, b, w in words if a <= middle < b), "")) if len(words) < 5000 else ""
         phones += _row_phones(path, f"tier {chosen!r}, interval {number}", start, end, symbol, word)
     return _ordered(path, phones)
 
@@ -174,7 +181,10 @@ def _textgrid(phones: Sequence[Phone]) -> str:
             words[-1] = (words[-1][0], p.end_s, p.word)
         else:
             words.append((p.start_s, p.end_s, p.word))
-    tiers = (("words", words), ("phones", [(p.start_s, p.end_s, "" if p.symbol == "SIL" else p.symbol) for p in phones]))
+    tiers = (
+        ("words", words),
+        ("phones", [(p.start_s, p.end_s, "" if p.symbol == "SIL" else p.symbol) for p in phones]),
+    )
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {end:.6f}"]
     lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
     for number, (name, rows) in enumerate(tiers, start=1):

@@ -118,7 +118,9 @@ def _aligned(audio: Audio, words: list[str], heard: list[HeardPhone]) -> PhoneTr
     confidence = _confidence(agreement, fit)
     if doubtful and confidence > 0:
         notes.append(f"words that the audio hardly contains: {' '.join(doubtful)[:200]}")
-    return PhoneTrack(_track(phones, words, audio), audio.duration_s, "alignment", tuple(words), confidence, tuple(notes))
+    return PhoneTrack(
+        _track(phones, words, audio), audio.duration_s, "alignment", tuple(words), confidence, tuple(notes)
+    )
 
 
 def _recognised(audio: Audio, heard: list[HeardPhone]) -> PhoneTrack:
@@ -188,7 +190,9 @@ def _with_loop(phones: list[HeardPhone], heard: list[HeardPhone]) -> list[HeardP
         for p in heard:
             start, end = max(p.start_s, own[0].start_s), min(p.end_s, own[-1].end_s)
             if end - start > 0.015:
-                mixed.append(replace(p, start_s=start, end_s=end, word=int(word), score=fits[word] * 100 * (end - start)))
+                mixed.append(
+                    replace(p, start_s=start, end_s=end, word=int(word), score=fits[word] * 100 * (end - start))
+                )
     return sorted(mixed, key=lambda p: p.start_s)
 
 
@@ -244,6 +248,4 @@ def _track(phones: list[HeardPhone], words: list[str], audio: Audio) -> tuple[Ph
 
 
 def _plain(phones: list[HeardPhone]) -> list[Phone]:
-    return [
-        Phone(p.symbol, max(p.start_s, 0.0), max(p.end_s, 0.0)) for p in phones if p.symbol in PHONE_INDEX
-    ]
+    return [Phone(p.symbol, max(p.start_s, 0.0), max(p.end_s, 0.0)) for p in phones if p.symbol in PHONE_INDEX]

@@ -27,7 +27,7 @@ def keep_open(
     slopes = lips.points.slopes(np.zeros((2, halves.shape[2])))
     upper, lower = (lips.column_points(lips.middle, lip) for lip in (0, 1))
     gain = {
-        name: max(float((slopes[AU_INDEX[name], upper, 1].mean() - slopes[AU_INDEX[name], lower, 1].mean())), 1e-3)
+        name: max(float(slopes[AU_INDEX[name], upper, 1].mean() - slopes[AU_INDEX[name], lower, 1].mean()), 1e-3)
         for name in ("AU25", "AU26")
     }
     gaps = lips.gaps(halves)[:, lips.middle]

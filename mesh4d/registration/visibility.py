@@ -11,7 +11,8 @@ from mesh4d.render.cameras import Camera
 from mesh4d.render.rasterize import rasterize
 
 DIRECTIONS = 26
-PICTURE_SIZE = 320
+PICTURE_SIZES = (320, 1024)
+"""Least and largest side of the pictures; between, as many pixels as it takes to see each triangle."""
 WELD = 1e-5
 """Vertices nearer than this share of the mesh's size are one point of the surface (texture seams split them)."""
 
@@ -22,9 +23,10 @@ def visible_faces(vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "F 
     low, high = corners.min(axis=0), corners.max(axis=0)
     centre, radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
     normals = face_vectors(vertices, faces)
+    size = int(np.clip(2 * len(faces) ** 0.5, *PICTURE_SIZES))
     seen = np.zeros(len(faces), bool)
     for direction in spread_directions(DIRECTIONS):
-        ids = rasterize(vertices, faces, _camera(direction, centre, radius), PICTURE_SIZE).triangle_ids
+        ids = rasterize(vertices, faces, _camera(direction, centre, radius), size).triangle_ids
         ids = np.unique(ids[ids >= 0])
         seen[ids[normals[ids] @ direction > 0]] = True  # not what shows its back through a hole
     corner_seen = np.zeros(len(vertices), bool)

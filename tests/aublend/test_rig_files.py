@@ -1,4 +1,6 @@
+import base64
 import dataclasses
+import zlib
 
 import numpy as np
 import pygltflib
@@ -7,6 +9,7 @@ import pytest
 from aublend import AU_NAMES, AUCurves, joined, neutral_apex_neutral, read_rig, write_rig
 from aublend.curve_files import read_curves, write_curves
 from aublend.rig_files import split_halves
+from aublend.rig_files.packed_pairs import packed_pair, unpacked_pair
 from mesh4d.errors import MeshError, MeshFormatError
 from mesh4d.io import read_morph_mesh
 
@@ -37,9 +40,10 @@ def test_an_independent_reader_finds_32_named_keys_and_an_animation(rig, tmp_pat
     write_rig(rig, tmp_path / "rig.glb", curves)
     gltf = pygltflib.GLTF2().load(str(tmp_path / "rig.glb"))
     names = gltf.meshes[0].extras["targetNames"]
-    pairs = len(rig.pairs)
-    assert tuple(names[:32]) == AU_NAMES and tuple(names[32 : 32 + pairs]) == rig.pairs
-    assert set(names[32 + pairs :]) == {"AU12L", "AU14L"}
+    assert tuple(names[:32]) == AU_NAMES
+    assert set(names[32:]) == {"AU12L", "AU14L"}
+    write_rig(rig, tmp_path / "still.glb")
+    assert tuple(pygltflib.GLTF2().load(str(tmp_path / "still.glb")).meshes[0].extras["targetNames"]) == AU_NAMES
     assert all(len(primitive.targets) == len(names) for primitive in gltf.meshes[0].primitives)
     channel = gltf.animations[0].channels[0]
     sampler = gltf.animations[0].samplers[channel.sampler]
@@ -78,6 +82,18 @@ def test_pairs_are_driven_by_the_product_of_their_units(rig, tmp_path):
     assert at["AU6+AU45"][apex] == 0 and at["AU6+AU45L"][apex] == pytest.approx(0.72, abs=1e-3)
     blended = morph.mesh.vertices + np.tensordot(morph.weights[apex], morph.deltas.astype(float), axes=1)
     np.testing.assert_allclose(blended, rig.animate(curves).frames[apex], atol=0.01)
+
+
+def test_damaged_pairs_are_refused(rig):
+    packed = packed_pair(rig.correctives[0])
+    n_vertices = rig.neutral.n_vertices
+    np.testing.assert_allclose(unpacked_pair(packed, n_vertices), rig.correctives[0], atol=1e-3)
+    bomb = base64.b64encode(zlib.compress(bytes(10**7))).decode()
+    for field, value in (("vertices", "no base64"), ("steps", bomb), ("largest", float("inf")), ("vertices", 7)):
+        with pytest.raises((KeyError, TypeError, ValueError)):
+            unpacked_pair(packed | {field: value}, n_vertices)
+    with pytest.raises(ValueError, match="below 2"):
+        unpacked_pair(packed_pair(np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0]])), 2)
 
 
 def test_missing_units_are_named(rig, tmp_path):

@@ -75,6 +75,7 @@ function solve(rows: number[][]): number[] | null {
 export function paintIris(material: unknown): void {
   const eyes = material as MeshStandardMaterial;
   eyes.roughness = Math.min(eyes.roughness, 0.12);
+  eyes.userData["look"] = "iris";
   eyes.onBeforeCompile = (shader) => {
     shader.vertexShader = shader.vertexShader
       .replace("#include <common>", `#include <common>\nattribute vec3 ${IRIS_ATTRIBUTE};\nvarying vec3 vEyeDirection;`)

@@ -4,10 +4,17 @@ import { App } from "./app";
 import { loadSource } from "./source";
 import "./style.css";
 
+export { arkitFromPose, poseFromArkit } from "./arkit";
 export { SparseBlend } from "./blend";
+export { readCurves, writeCurves } from "./curve_files";
+export { padWeights } from "./emotion_pad";
+export { History } from "./history";
+export { sampleTrack, thinned, withKey } from "./keys";
+export { mirrored } from "./mirror";
 export { VertexNormals } from "./normals";
+export { poseOf } from "./pose";
+export { emptyProject, poseAt, projectText, readProject, withClip, withFrames } from "./project";
 export { readRig } from "./rig";
-export { sidedTarget } from "./sides";
 
 /** The running viewer, once `document.documentElement.dataset.viewer` says "ready". */
 export let app: App | null = null;

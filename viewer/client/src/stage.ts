@@ -15,6 +15,10 @@ import {
   Vector3,
   WebGLRenderer,
 } from "three";
+import { GpuBlend } from "./gpu_blend";
+import type { Face } from "./face";
+import type { Pose } from "./pose";
+import { readsPose, shadowMaterial, surfaceUniforms, viewMaterial, type View } from "./surface";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import { RoomEnvironment } from "three/addons/environments/RoomEnvironment.js";
 
@@ -31,9 +35,14 @@ export class Stage {
   private readonly center = new Vector3();
   private radius = 1;
   private drawPending = false;
+  private readonly uniforms = surfaceUniforms();
+  private mesh: Mesh | null = null;
+  private shaded: ThreeMaterial[] = [];
+  private gpu: GpuBlend | null = null;
 
   constructor(private readonly host: HTMLElement) {
     this.renderer = new WebGLRenderer({ antialias: true, alpha: true });
+    this.renderer.setClearColor(0, 0);
     this.renderer.toneMapping = NeutralToneMapping;
     this.renderer.shadowMap.enabled = true;
     this.renderer.shadowMap.type = PCFShadowMap;
@@ -65,6 +74,7 @@ export class Stage {
     this.geometry.setAttribute("position", new BufferAttribute(surface.positions, 3));
     this.geometry.setAttribute("normal", new BufferAttribute(surface.normals, 3));
     for (const [name, attribute] of Object.entries(surface.attributes)) this.geometry.setAttribute(name, attribute);
+    this.geometry.setAttribute("rest", new BufferAttribute(surface.positions.slice(), 3));
     this.geometry.setIndex(new BufferAttribute(surface.indices, 1));
     for (const group of surface.groups) this.geometry.addGroup(group.start, group.count, group.material);
     this.geometry.computeBoundingBox();
@@ -72,13 +82,66 @@ export class Stage {
     const box = this.geometry.boundingBox!;
     box.getCenter(this.center);
     this.radius = Math.max(box.getSize(new Vector3()).length() / 2, 1e-6);
-    const mesh = new Mesh(this.geometry, surface.materials);
+    this.shaded = surface.materials.map((material) =>
+      readsPose(material, this.uniforms, String(material.userData["look"] ?? "plain")),
+    );
+    const mesh = new Mesh(this.geometry, this.shaded);
+    mesh.customDepthMaterial = shadowMaterial(this.uniforms);
+    this.mesh = mesh;
     mesh.castShadow = mesh.receiveShadow = true;
     mesh.frustumCulled = false;
     this.scene.add(mesh);
     this.light();
     this.resize();
     this.faceFront();
+  }
+
+  /** Whether a GPU of its own draws, rather than the processor, and can blend. */
+  blendsWell(face: Face, vertices: number): boolean {
+    const context = this.renderer.getContext();
+    const info = context.getExtension("WEBGL_debug_renderer_info");
+    const name = String(context.getParameter(info?.UNMASKED_RENDERER_WEBGL ?? context.RENDERER));
+    return !/swiftshader|llvmpipe|software/i.test(name) && GpuBlend.supports(this.renderer, face, vertices);
+  }
+
+  /** Starts to blend on the GPU; null ends it. False where the GPU cannot. */
+  blendOnGpu(rig: { positions: Float32Array; indices: Uint32Array; face: Face; owners: Uint32Array } | null): boolean {
+    if (rig !== null && !GpuBlend.supports(this.renderer, rig.face, rig.positions.length / 3)) return false;
+    if (rig !== null) {
+      this.gpu ??= new GpuBlend(this.renderer, rig.positions, rig.indices, rig.face, rig.owners);
+      this.uniforms.facePositions.value = this.gpu.positions;
+      this.uniforms.faceNormals.value = this.gpu.normals;
+    }
+    this.uniforms.onGpu.value = rig === null ? 0 : 1;
+    return true;
+  }
+
+  /** Puts a pose into the GPU's textures, after `blendOnGpu`. */
+  poseOnGpu(pose: Pose): void {
+    this.gpu?.apply(pose);
+    this.draw();
+  }
+
+  /** What the GPU's textures hold, for checks. */
+  readGpu(what: "positions" | "normals"): Float32Array | null {
+    return this.gpu?.read(what, this.geometry.attributes["position"].count) ?? null;
+  }
+
+  /** @param hottest millimetres at the end of the heat map. */
+  setView(view: View, hottest: number): void {
+    this.uniforms.hottest.value = hottest / 1000;
+    if (this.mesh === null) return;
+    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+    const single = view === "shaded" ? null : viewMaterial(view, this.uniforms, dark);
+    this.mesh.material = single === null ? this.shaded : this.shaded.map(() => single);
+    this.mesh.castShadow = this.mesh.receiveShadow = single === null;
+    this.draw();
+  }
+
+  /** The view as a PNG, without what lies behind the head. */
+  picture(): Promise<Blob | null> {
+    this.renderer.render(this.scene, this.camera);
+    return new Promise((done) => this.canvas.toBlob(done, "image/png"));
   }
 
   surfaceMoved(): void {
@@ -135,7 +198,7 @@ export class Stage {
     });
   }
 
-  private faceFront(): void {
+  faceFront(): void {
     const size = this.geometry.boundingBox!.getSize(new Vector3());
     const half = Math.max(size.y, size.x / this.camera.aspect) / 2;
     const distance = (half / Math.tan((FIELD_OF_VIEW * Math.PI) / 360)) * 1.12 + size.z / 2;

@@ -1,0 +1,36 @@
+// Keeps the project in the browser, for the same head in the same page.
+
+/** A place in the browser's storage; silently nothing where the page may not store (sandboxed frames, private modes). */
+export class Autosave {
+  private pending: number | null = null;
+
+  constructor(private readonly key: string) {}
+
+  read(): string | null {
+    return attempt(() => localStorage.getItem(this.key)) ?? null;
+  }
+
+  /** Writes what `text` gives, a little later and once however often it is asked. */
+  write(text: () => string): void {
+    if (this.pending !== null) clearTimeout(this.pending);
+    this.pending = window.setTimeout(() => {
+      this.pending = null;
+      attempt(() => localStorage.setItem(this.key, text()));
+    }, 400);
+  }
+
+  forget(): void {
+    if (this.pending !== null) clearTimeout(this.pending);
+    this.pending = null;
+    attempt(() => localStorage.removeItem(this.key));
+  }
+}
+
+function attempt<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof DOMException) return undefined; // refused, or full
+    throw error;
+  }
+}
