@@ -76,7 +76,8 @@ def write_unit_page(model: HeadModel, seed: int, folder: Path) -> dict[str, obje
         written += _save(_side_by_side(at_rest, shown), pictures / f"{unit.name}.jpg")
         blocks.append(unit_block(unit, extent_of(rig.deltas[AU_INDEX[unit.name]], rig, skin, masks)))
     blocks.append(PAIRS_INTRODUCTION)
-    for pair, shape in zip(COMBINATIONS, rig.correctives, strict=True):
+    for pair in COMBINATIONS:
+        shape = rig.correctives[rig.pairs.index(pair.name)]
         weights = dict.fromkeys(pair.units, WEIGHT)
         both = rig.drive(weights)
         plain = _photographs(both.with_vertices(both.vertices - shape))

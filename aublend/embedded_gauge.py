@@ -53,7 +53,7 @@ def embedded_skin(model: HeadModel) -> EmbeddedSkin:
     faces = topology.faces[np.isin(names, SKIN_PARTS)]
     return EmbeddedSkin(
         faces=faces,
-        shows=outer[faces].all(axis=1),
+        shows=np.all(outer[faces], axis=1),
         teeth=topology.faces[names == "teeth"],
         outer=outer,
         mirror=model.makehuman.mirror,

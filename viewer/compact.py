@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from aublend.rig_files.packed_pairs import unpacked_pair
 from mesh4d.io.glb import Document, pack_glb, read_document
+from mesh4d.io.gltf_split import SOURCE_VERTEX
 from mesh4d.io.json_items import Item
 
 LARGEST = 32767
@@ -56,6 +58,7 @@ def compact_glb(glb_bytes: bytes) -> bytes:
             rows = document.accessor(item)
             accessors.append(chunk.rows(rows.astype("<f4"), item.text("type")))
     root = dict(document.root.fields)
+    root["meshes"] = [_with_pairs(document, chunk, accessors, mesh) for mesh in document.table("meshes")]
     root["images"] = [_image(document, chunk, image) for image in document.table("images")]
     root |= {"accessors": accessors, "bufferViews": chunk.views, "buffers": [{"byteLength": len(chunk.content)}]}
     return pack_glb(root, bytes(chunk.content))
@@ -126,6 +129,42 @@ def _target(chunk: _Chunk, offsets: Float[np.ndarray, "V 3"], negligible: float)
         "values": {"bufferView": chunk.view(rounded[moved].tobytes())},
     }
     return {"componentType": 5122, "count": len(offsets), "type": "VEC3", "sparse": sparse, "extras": {"scale": scale}}
+
+
+def _with_pairs(document: Document, chunk: _Chunk, accessors: list[dict[str, object]], mesh: Item) -> dict[str, object]:
+    """A mesh with its packed pairs as targets behind the others."""
+    extras = mesh.item("extras")
+    packed = extras.item("facet4d").item("pairs")
+    primitives = mesh.items("primitives")
+    if not packed.fields or not primitives:
+        return mesh.fields
+    names = list(extras.texts("targetNames"))
+    attributes = primitives[0].item("attributes")
+    source = np.arange(document.refer(attributes, "POSITION", "accessors").integer("count"))
+    if attributes.has(SOURCE_VERTEX):
+        source = document.accessor(document.refer(attributes, SOURCE_VERTEX, "accessors"))[:, 0].astype(np.int64)
+    added: dict[str, dict[str, int]] = {}
+    for name, shape in packed.fields.items():
+        if name in names or name.partition("+")[0] not in names:
+            continue
+        try:
+            offsets = unpacked_pair(shape, int(source.max(initial=-1)) + 1)[source]
+        except (KeyError, TypeError, ValueError) as error:
+            raise packed.error(name, "a packed pair", str(error)) from error
+        accessors.append(_target(chunk, offsets, 0.0))
+        added[name] = {"POSITION": len(accessors) - 1}
+    kept = {key: value for key, value in extras.item("facet4d").fields.items() if key != "pairs"}
+    targets = [
+        primitive.fields | {"targets": [*_fields(primitive, "targets"), *added.values()]} for primitive in primitives
+    ]
+    return mesh.fields | {
+        "primitives": targets,
+        "extras": extras.fields | {"targetNames": [*names, *added], "facet4d": kept},
+    }
+
+
+def _fields(item: Item, key: str) -> list[dict[str, object]]:
+    return [entry.fields for entry in item.items(key)]
 
 
 def _image(document: Document, chunk: _Chunk, image: Item) -> dict[str, object]:

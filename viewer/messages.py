@@ -26,7 +26,7 @@ class EmotionPreset:
 
 @dataclass(frozen=True)
 class PadPoint:
-    """A face and its place on the pad of valence and arousal, -1 to 1; see aublend.emotion_pad for what lies between."""
+    """A face and its place on the pad of valence and arousal, -1 to 1; aublend.emotion_pad says what lies between."""
 
     name: str
     valence: float

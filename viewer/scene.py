@@ -13,8 +13,6 @@ from mesh4d.errors import MeshFormatError, SpecError
 from mesh4d.specs import load_toml
 from viewer.messages import ArkitUnit, EmotionPreset, PadPoint, UnitInfo, ViewerMetadata
 
-PACKED_PAIRS = b'"facet4d"'
-"""What the JSON of a rig of ours holds."""
 GLB_MAGIC = b"glTF"
 GROUP_HEADINGS = {"upper": "Upper face", "lower": "Lower face", "lip": "Lips", "jaw": "Jaw", "eye": "Eyes"}
 """Headings of the panel for the groups of action_units.toml, in the panel's order."""
@@ -90,34 +88,17 @@ def glb_of_file(path: str | os.PathLike[str]) -> bytes:
         content = path.read_bytes()
         if content[:4] != GLB_MAGIC:
             raise MeshFormatError(path, "byte 0", "the magic 'glTF'", repr(content[:4]))
-        return _with_pair_targets(path) if PACKED_PAIRS in content else content
+        return content
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "rig.glb"
         if path.suffix.lower() == ".npz" and _holds_rig(path):
-            from aublend import read_rig
-            from aublend.rig_files import morph_mesh, with_pair_targets
-            from mesh4d.io import write_morph_mesh
+            from aublend import read_rig, write_rig
 
-            write_morph_mesh(with_pair_targets(morph_mesh(read_rig(path))), target)
+            write_rig(read_rig(path), target)
         else:
             from mesh4d import read_mesh, write_mesh
 
             write_mesh(read_mesh(path), target)
-        return target.read_bytes()
-
-
-def _with_pair_targets(path: Path) -> bytes:
-    """The file with the pairs that it keeps packed as morph targets, which is how the page blends them."""
-    from aublend.rig_files import with_pair_targets
-    from mesh4d.io import read_morph_mesh, write_morph_mesh
-
-    try:
-        whole = with_pair_targets(read_morph_mesh(path))
-    except (KeyError, TypeError, ValueError) as error:
-        raise MeshFormatError(path, "extras.facet4d.pairs", "the pairs of a rig", repr(error)) from error
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "rig.glb"
-        write_morph_mesh(whole, target)
         return target.read_bytes()
 
 

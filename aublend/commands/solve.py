@@ -11,7 +11,9 @@ from aublend.commands.animation import solved
 
 @dataclass(frozen=True)
 class Solve:
-    """Find the action unit weights behind a mesh or sequence on a rig's topology; write them as CSV.
+    """Find the action unit weights behind a mesh or sequence; write them as CSV.
+
+    On the rig's own topology, or raw scans of the rig's person, which are registered first (seconds a frame).
 
     Units whose halves differ get two columns, AU12L and AU12R.
     """

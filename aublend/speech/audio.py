@@ -57,7 +57,7 @@ def read_audio(path: str | PathLike[str]) -> Audio:
     return Audio(samples, str(path))
 
 
-def audio_from_array(samples: Float[np.ndarray, "..."], rate_hz: float) -> Audio:
+def audio_from_array(samples: Float[np.ndarray, "..."], rate_hz: float | int) -> Audio:
     """Audio from samples at any rate: one axis, or samples by channels.
 
     Raises:

@@ -3,7 +3,6 @@
 import numpy as np
 from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
-from scipy.signal import istft, stft
 
 from aublend.speech.audio import RATE_HZ, Audio, loudness_db
 
@@ -36,6 +35,8 @@ def denoised(audio: Audio) -> Audio:
 
 
 def _clean(samples: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
+    from scipy.signal import istft, stft  # half a second to import, and only noisy recordings need it
+
     if len(samples) < 4 * WINDOW:
         return samples
     spectrum = stft(samples, RATE_HZ, nperseg=WINDOW, noverlap=WINDOW - HOP, nfft=BINS)[2]

@@ -158,11 +158,13 @@ def _from_textgrid(path: Path, text: str) -> tuple[Phone, ...]:
     if not tiers:
         raise MeshFormatError(path, "tiers", "an interval tier with phones", "none")
     chosen = next((n for n in tiers if re.search("phone|segment|mau", n, re.IGNORECASE)), list(tiers)[-1])
-    words = next((rows for n, rows in tiers.items() if "word" in n.lower() and n != chosen), [])
+    words: list[tuple[float, float, str]] = next(
+        (rows for n, rows in tiers.items() if "word" in n.lower() and n != chosen), []
+    )
     phones: list[Phone] = []
     for number, (start, end, symbol) in enumerate(tiers[chosen], start=1):
         middle = (start + end) / 2
-        word = str(next((w for a, b, w in words if a <= middle < b), "")) if len(words) < 5000 else ""
+        word = next((w for a, b, w in words if a <= middle < b), "") if len(words) < 5000 else ""
         phones += _row_phones(path, f"tier {chosen!r}, interval {number}", start, end, symbol, word)
     return _ordered(path, phones)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from mesh4d.errors import NoFaceError
+from mesh4d.errors import MeshError, NoFaceError
 from mesh4d.geometry.rigid import Similarity
 from mesh4d.landmarks.consensus import Consensus, intersect
 from mesh4d.landmarks.face_reading import FaceReading
@@ -48,6 +48,8 @@ def find_face(mesh: Mesh, model: LandmarkModel) -> FaceReading:
         NoFaceError: when the surface holds nothing that looks like a face; it says why.
         MeshError: when it has no surface at all.
     """
+    if mesh.n_faces == 0:
+        raise MeshError("landmarks need a surface; this mesh has no faces")
     framing = frame_of(mesh)
     surface = _normalised(surface_of(mesh), framing.centre, framing.radius)
     proposals = candidates(model.finder, model.shapes, surface, CANDIDATES)

@@ -36,12 +36,10 @@ class Reading:
         """Say of each observation in a consensus, 0 to 1."""
         return self.visible * self.sharpness
 
-    def only(self, rows: Sequence[int] | np.ndarray) -> "Reading":
-        """Some of the pictures."""
-        rows = np.asarray(rows, int)
-        windows = tuple(self.windows[row] for row in rows)
+    def alone(self, row: int) -> "Reading":
+        """What was said of one picture."""
         fields = (self.places, self.visible, self.sharpness, self.face, self.pictures)
-        return Reading(windows, *(field[rows] for field in fields))
+        return Reading((self.windows[row],), *(field[row : row + 1] for field in fields))
 
     def origins(self) -> Float[np.ndarray, "N 68 3"]:
         """A point on the viewing ray of each landmark: where it meets the plane through the window's centre."""

@@ -82,8 +82,8 @@ def _seen(network: HeatmapNet, shapes: LandmarkShapes, surface: Surface, windows
     if not len(shown):
         return []
     reading = read(network, [rolled[row] for row in shown], turned[shown])
-    best = np.argsort(-reading.face)[:8]
-    return [lifted for row in best if (lifted := _lift(reading.only([row]), shapes)) is not None]
+    best = np.argsort(-reading.face)[:8].tolist()
+    return [lifted for row in best if (lifted := _lift(reading.alone(row), shapes)) is not None]
 
 
 def _rolled(window: Window, turns: int) -> Window:

@@ -26,6 +26,9 @@ SKIN_PARTS = ("skin", "lips")
 BEHIND_WEIGHT = 0.25
 """Say of the skin behind the face, by area, beside that of the face."""
 
+RIM_WEIGHT = 4.0
+"""Say of lips and lids beside that of plain skin: small, but what they do is what is seen."""
+
 
 @dataclass(frozen=True)
 class FaceTemplate:
@@ -120,7 +123,7 @@ def face_template(
         outer_face_ids=outer_ids,
         outer=outer,
         face=face,
-        weight=area * np.where(face, 1.0, BEHIND_WEIGHT),
+        weight=area * np.where(face, 1.0, BEHIND_WEIGHT) * np.where(sides["mouth"] + sides["eye"], RIM_WEIGHT, 1.0),
         lip_side=sides["mouth"],
         lid_side=sides["eye"],
         component=vertex_components(mesh.vertices, mesh.faces),

@@ -18,7 +18,7 @@ from mesh4d.geometry.rigid import Similarity
 from mesh4d.mesh import Landmarks, Mesh
 from mesh4d.registration.closest import SurfacePoints
 from mesh4d.registration.correspondence import places_on_template, target_sides
-from mesh4d.registration.face_template import BEHIND_WEIGHT, FaceTemplate, face_template
+from mesh4d.registration.face_template import BEHIND_WEIGHT, RIM_WEIGHT, FaceTemplate, face_template
 from mesh4d.registration.nonrigid import fit_nonrigid
 from mesh4d.registration.quality import refuse_strange
 from mesh4d.registration.shape_modes import SMOOTH_MODES, SMOOTH_SCALES_MM, ShapeModes, smooth_modes
@@ -92,7 +92,7 @@ def carried_template(mesh: Mesh, reference: FaceTemplate) -> FaceTemplate:
         outer_face_ids=local.face_ids,
         outer=outer,
         face=face,
-        weight=area * np.where(face, 1.0, BEHIND_WEIGHT),
+        weight=area * np.where(face, 1.0, BEHIND_WEIGHT) * np.where(sides.either, RIM_WEIGHT, 1.0),
         lip_side=sides.lip,
         lid_side=sides.lid,
         component=vertex_components(local.vertices, local.faces),

@@ -101,7 +101,7 @@ def registration_of(ready: FaceTemplate, target: Mesh, surface: TargetSurface, f
         fitted=ready.mesh.with_vertices(fit.pose.apply(fitted)),
         neutral=ready.mesh.with_vertices(fit.pose.apply(fitted - fit.expression_displacement())),
         pose=fit.pose,
-        expression=fit.expression,
+        expression=dict.fromkeys(ready.modes.names, 0.0) | fit.expression,
         target_on_template=_scaled(places_on_template(ready, fitted, mesh, sides), scale),
         template_on_target=_scaled(_in_corner_order(places_on_target(ready, fitted, local), local, target), scale),
         lip_side=sides.lip,

@@ -35,6 +35,8 @@ COARSE = Schedule((10.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.5, 3.0, 2.5, 2.5, 2.0, 2.0, 
 """From a pose of the search, identity alone."""
 FINE = Schedule((4.0, 3.5, 3.0, 3.0, 2.5, 2.5, 2.0, 2.0, 2.0, 2.0, 1.5, 1.5), (0.005, 0.0005))
 """From the outcome of the coarse fit, all modes."""
+POSED = Schedule(FINE.sigmas_mm, (0.0005, 0.0005))
+"""The same from a face with its jaw down or its eyes shut: a strong prior would undo that before it is looked at."""
 
 
 @dataclass(frozen=True)

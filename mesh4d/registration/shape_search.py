@@ -12,7 +12,7 @@ from mesh4d.registration.face_template import FaceTemplate
 from mesh4d.registration.head_crop import head_crops
 from mesh4d.registration.pose import UNTOLD_COST, pose_candidates
 from mesh4d.registration.quality import MISFIT_SAY, most_strange, strangeness
-from mesh4d.registration.shape_fit import COARSE, FINE, KnownPoints, ShapeFit, fit_shape
+from mesh4d.registration.shape_fit import COARSE, FINE, POSED, KnownPoints, ShapeFit, fit_shape
 from mesh4d.registration.target_surface import TargetSurface
 
 CANDIDATES = 4
@@ -23,7 +23,7 @@ CLEAR_HEAD = 0.65
 """An end as round as this is tried before the whole."""
 EXPRESSION_GAIN = 12.0
 """An expression is believed when it lowers the fit's cost by this much: neutral heads gain 3 to 9, smiles 30 to 60."""
-POSED = 0.7
+POSED_WEIGHT = 0.8
 """Weight of the expressions in further starts: a wide open mouth lies out of reach of the first."""
 CLEAN_MISFIT = 0.012
 """A neutral fit this good needs no other story."""
@@ -73,16 +73,13 @@ def _refined(template: FaceTemplate, target: TargetSurface, coarse: ShapeFit, kn
     neutral = fit_shape(template, target, coarse.pose, silent, FINE, start[: len(silent.directions)], known)
     if not modes.names:
         return neutral
-    starts = [start]
+    told = [fit_shape(template, target, coarse.pose, modes, FINE, start, known)]
     if neutral.misfit > CLEAN_MISFIT:
         for pose in modes.poses:
-            posed = start.copy()
-            posed[[modes.expression.start + modes.names.index(name) for name in pose]] = POSED
-            starts.append(posed)
-    shown = min(
-        (fit_shape(template, target, coarse.pose, modes, FINE, first, known) for first in starts),
-        key=lambda fit: fit.cost,
-    )
+            posed = np.zeros(len(start))  # the coarse fit has bent the identity to the closed eye or open mouth
+            posed[[modes.expression.start + modes.names.index(name) for name in pose]] = POSED_WEIGHT
+            told.append(fit_shape(template, target, coarse.pose, modes, POSED, posed, known))
+    shown = min(told, key=lambda fit: fit.cost)
     if shown.cost < neutral.cost - EXPRESSION_GAIN:
         return shown
     return neutral

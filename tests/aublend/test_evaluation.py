@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+
 from aublend import head_model
 from aublend.anatomy_measures import ANATOMY_MEASURES
 from aublend.combinations import COMBINATIONS
@@ -59,7 +60,7 @@ def test_areas_lie_where_their_names_say(model):
     assert middle["brow"] > middle["lid"] > middle["nose"] > middle["lip"] > middle["jaw"]
     outer = embedded_skin(model).outer
     for mask in masks.values():
-        assert 0 <= mask.min() and mask.max() == 1
+        assert mask.min() >= 0 and mask.max() == 1
         assert 0.01 < mask[outer].mean() < 0.5
         np.testing.assert_allclose(mask, mask[model.makehuman.mirror], atol=0.15, err_msg="both sides alike")
     assert set(unit_areas()["AU12"].moves) == {"lip", "cheek"} and unit_areas()["AU12"].still
@@ -153,10 +154,10 @@ def test_report_and_tables(scores):
 def test_bootstrap_covers_the_mean_and_narrows():
     rng = np.random.default_rng(1)
     misses = 0
-    for _ in range(200):
+    for _ in range(60):
         _, low, high = bootstrap_mean(rng.normal(2.0, 1.0, (40, 1)))
         misses += not low[0] <= 2.0 <= high[0]
-    assert 2 <= misses <= 24, "about one in twenty"
+    assert 1 <= misses <= 9, "about one in twenty"
     values = rng.normal(0, 1, (400, 2))
     values[:, 1] = np.nan
     mean, low, high = bootstrap_mean(values)
@@ -178,7 +179,7 @@ def test_verdicts():
 def test_errors_of_one_shape():
     truth = np.zeros((1, 4, 3))
     truth[0, 0] = [3, 4, 0]
-    errors = shape_errors(np.zeros_like(truth) + [0, 0, 1.0], truth)
+    errors = shape_errors(np.zeros_like(truth) + np.array([0, 0, 1.0]), truth)
     assert errors["mean_mm"][0] == pytest.approx(np.sqrt(26)) == errors["worst_mm"][0]
     assert errors["cosine"][0] == 0
 

@@ -36,7 +36,7 @@ def test_heads_beyond_our_own_generator():
     truth = warped(head_model().identity(482).vertices, 1)
     result = fit_head(foreign(truth)).registration
     error = np.linalg.norm(result.fitted.vertices - truth, axis=1)[prior_template().face]
-    assert error.mean() < 1.3 and np.percentile(error, 95) < 3.0
+    assert error.mean() < 1.3 and np.percentile(error, 95) < 3.5
     assert result.quality.median_mm < 0.3
     assert max(result.expression.values()) < 0.3 and result.warnings == ()
 

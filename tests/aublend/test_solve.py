@@ -8,6 +8,7 @@ import pytest
 from aublend import AU_NAMES
 from aublend.solve_evidence import evidence_of, rigid_modes
 from aublend.units import AU_INDEX
+from mesh4d import Mesh
 from mesh4d.geometry.rigid import Similarity, rotation_from_axis_angle
 from mesh4d.sequence import MeshSequence
 
@@ -126,3 +127,20 @@ def test_rigid_modes_are_the_small_motions():
     motion = (np.array([0.1, 0.2, 0.3]) + np.cross([0.3, -0.1, 0.2], points)).reshape(-1)
     np.testing.assert_allclose(modes @ modes.T, np.eye(6), atol=1e-12)
     np.testing.assert_allclose(modes.T @ (modes @ motion), motion, atol=1e-12)
+
+
+@pytest.mark.slow
+def test_a_scan_of_another_topology_is_registered_first(rig):
+    """Skin only, subdivided, vertices in random order, elsewhere in space: the smile and the frown are still read."""
+    import trimesh
+
+    posed = rig.drive({"AU12": 0.8, "AU4": 0.9})
+    skin = np.isin(posed.part_of_face, [posed.part_names.index(name) for name in ("skin", "lips")])
+    points, faces = trimesh.remesh.subdivide(HEAD_TURN.apply(posed.vertices), posed.faces[skin])[:2]
+    used = np.random.default_rng(0).permutation(np.unique(faces))
+    place = np.full(len(points), -1)
+    place[used] = np.arange(len(used))
+    solved = rig.solve(Mesh(points[used], place[faces])).halves()[0]
+    assert set(np.argsort(-solved.mean(axis=0))[:2]) == {AU_INDEX["AU12"], AU_INDEX["AU4"]}
+    np.testing.assert_allclose(solved[:, AU_INDEX["AU12"]], 0.8, atol=0.2)
+    np.testing.assert_allclose(solved[:, AU_INDEX["AU4"]], 0.9, atol=0.2)

@@ -1,10 +1,12 @@
 import base64
 import dataclasses
+import gzip
 import json
 from html.parser import HTMLParser
 
 import pytest
 
+from viewer.compact import compact_glb
 from viewer.export import embed_fragment, export_html, write_html
 
 HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(1)> & \"quotes\" 'too' \u2028"
@@ -50,7 +52,7 @@ def test_page_holds_rig_labels_and_client(client_stub, rig_glb, hostile):
     page = Elements(export_html(rig_glb, hostile))
     labels, rig, client = (text for _, text in page.all("script"))
     assert json.loads(labels)["units"][0]["description"] == HOSTILE
-    assert base64.b64decode(rig, validate=True) == rig_glb
+    assert gzip.decompress(base64.b64decode(rig, validate=True)) == compact_glb(rig_glb)
     assert client == "const s = '<\\/script>\\x3c!--';\n"
     assert page.all("title")[0][1] == HOSTILE
     assert not page.all("img")

@@ -1,7 +1,9 @@
-import numpy as np
 import pytest
 
+from aublend import head_model, write_rig
 from mesh4d.errors import MeshFormatError, SpecError
+from mesh4d.io.glb import read_document
+from viewer.compact import compact_glb
 from viewer.scene import glb_of_file, viewer_metadata
 
 UNITS = [
@@ -58,12 +60,16 @@ def test_glb_with_another_magic_is_refused(tmp_path):
         glb_of_file(path)
 
 
-def test_npz_rig_goes_through_aublend(tmp_path, monkeypatch, rig_glb):
-    path = tmp_path / "rig.npz"
-    np.savez(path, deltas=np.zeros((2, 3, 3)))
-    monkeypatch.setattr("aublend.read_rig", lambda source: source, raising=False)
-    monkeypatch.setattr("aublend.write_rig", lambda rig, target: target.write_bytes(rig_glb), raising=False)
-    assert glb_of_file(path) == rig_glb
+@pytest.mark.parametrize("suffix", [".npz", ".glb"])
+def test_rigs_reach_the_page_with_their_pairs_as_targets(tmp_path, suffix):
+    rig = head_model().rig(470)
+    write_rig(rig, tmp_path / f"rig{suffix}")
+    document = read_document(compact_glb(glb_of_file(tmp_path / f"rig{suffix}")), tmp_path / "page.glb")
+    mesh = document.table("meshes")[0]
+    assert mesh.item("extras").texts("targetNames") == [*rig.au_names, *rig.pairs]
+    assert "pairs" not in mesh.item("extras").item("facet4d").fields
+    target = mesh.items("primitives")[0].items("targets")[-1]
+    assert document.refer(target, "POSITION", "accessors").integer("count") == rig.neutral.n_vertices
 
 
 @pytest.mark.parametrize("name", ["mesh.npz", "mesh.obj"])

@@ -1,8 +1,10 @@
+import gzip
 import json
 
 import pytest
 from fastapi.testclient import TestClient
 
+from viewer.compact import compact_glb
 from viewer.page import ClientMissingError
 from viewer.server import create_app
 
@@ -19,7 +21,7 @@ def client(app):
     return TestClient(app, base_url=ADDRESS)
 
 
-@pytest.mark.parametrize("route", ["/", "/rig.glb", "/metadata.json"])
+@pytest.mark.parametrize("route", ["/", "/rig.bin", "/metadata.json"])
 def test_page_and_data_ask_for_the_token(client, route):
     assert client.get(route).status_code == 403
     assert client.get(route, params={"token": "wrong"}).status_code == 403
@@ -28,9 +30,8 @@ def test_page_and_data_ask_for_the_token(client, route):
 
 
 def test_data_are_what_the_app_was_given(client, rig_glb, metadata):
-    rig = client.get("/rig.glb?token=a-secret")
-    assert rig.content == rig_glb
-    assert rig.headers["content-type"] == "model/gltf-binary"
+    rig = client.get("/rig.bin?token=a-secret")
+    assert gzip.decompress(rig.content) == compact_glb(rig_glb)
     labels = client.get("/metadata.json?token=a-secret").json()
     assert labels["title"] == metadata.title
     assert labels["emotions"][1] == {"name": "contempt", "units": {"AU12L": 0.6}}
@@ -44,13 +45,13 @@ def test_random_tokens_differ(client_stub, rig_glb, metadata):
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "http://127.0.0.1:9999", "null", "https://127.0.0.1:8765"])
 def test_foreign_origin_is_refused_even_with_the_token(client, origin):
-    answer = client.get("/rig.glb?token=a-secret", headers={"Origin": origin})
+    answer = client.get("/rig.bin?token=a-secret", headers={"Origin": origin})
     assert answer.status_code == 403
-    assert b"glTF" not in answer.content
+    assert answer.content[:2] != b"\x1f\x8b"
 
 
 def test_own_origin_is_served(client):
-    assert client.get("/rig.glb?token=a-secret", headers={"Origin": ADDRESS}).status_code == 200
+    assert client.get("/rig.bin?token=a-secret", headers={"Origin": ADDRESS}).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:8765", "[::1", ""])
@@ -72,7 +73,7 @@ def test_no_path_is_opened(client, path):
 
 
 def test_nothing_but_reading_is_offered(client):
-    assert client.post("/rig.glb?token=a-secret", content=b"x").status_code == 405
+    assert client.post("/rig.bin?token=a-secret", content=b"x").status_code == 405
     assert client.get("/openapi.json").status_code == 404
 
 

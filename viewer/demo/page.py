@@ -60,9 +60,10 @@ def write_page(findings: "Findings", folder: Path, emotions: Sequence[str], inte
         '<div class="narrow">' + _figure("confusion.png", "Rows: shown. Columns: read.") + "</div>",
         "<h2>Rig errors on held-out identities</h2>",
         f"<p>Mean vertex error in mm over the vertices that each unit moves; {len(findings.rig_identities)} test "
-        f"identities (seeds {_span(findings.rig_identities)}). The ground truth is itself made by deformation transfer "
-        "with each person's own mixture of population groups, so the transfer baseline is close to an oracle here; "
-        "the mean displacement and zero are the baselines to beat.</p>",
+        f"identities (seeds {_span(findings.rig_identities)}). The ground truth is made by deformation transfer with "
+        "each person's own mixture of population groups, then corrected to anatomy; transfer+anatomy repeats that "
+        "with average shares and is nearly an oracle here. Plain transfer of the average head's shapes, the mean "
+        "displacement and zero are the baselines to beat.</p>",
         f'<details><summary>Error of every unit</summary><div class="wide">{_table(score_table(findings.scores))}'
         "</div></details>",
         _summary(findings),

@@ -15,7 +15,7 @@ export interface EmotionPreset {
   readonly units: Readonly<Record<string, number>>;
 }
 
-/** A face and its place on the pad of valence and arousal, -1 to 1; see aublend.emotion_pad for what lies between. */
+/** A face and its place on the pad of valence and arousal, -1 to 1; aublend.emotion_pad says what lies between. */
 export interface PadPoint {
   readonly name: string;
   readonly valence: number;

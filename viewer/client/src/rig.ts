@@ -288,10 +288,14 @@ function readClip(glb: Glb, namesOfNode: Map<number, string[]>, face: Face): Cli
       const columns = namesOfNode.get(channel.target.node ?? -1);
       if (channel.target.path !== "weights" || columns === undefined || columns.length === 0) continue;
       const sampler = animation.samplers[channel.sampler];
+      const times = glb.numbers(sampler.input);
+      const values = glb.numbers(sampler.output);
+      // Pairs that were packed beside an animation stand behind the targets that it knows.
+      const width = values.length / (times.length * (sampler.interpolation === "CUBICSPLINE" ? 3 : 1));
       return new Clip(
-        glb.numbers(sampler.input),
-        glb.numbers(sampler.output),
-        columns.map((name) => columnOf(name, face.names)),
+        times,
+        values,
+        columns.slice(0, width).map((name) => columnOf(name, face.names)),
         sampler.interpolation ?? "LINEAR",
       );
     }
