@@ -25,6 +25,7 @@ bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.memory
 	@$(BIN)/python -m benchmarks.frame_folder
 	@$(BIN)/python -m benchmarks.render_views
+	@$(BIN)/python -m benchmarks.registration
 	@$(BIN)/python -m benchmarks.drive
 
 lint: $(INSTALLED)

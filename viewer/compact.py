@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Integer, Shaped
 
 from aublend.rig_files.packed_pairs import unpacked_pair
 from mesh4d.io.glb import Document, pack_glb, read_document
@@ -81,7 +81,7 @@ class _Chunk:
         component = COMPONENTS[rows.dtype.str[1:]]
         return {"bufferView": self.view(rows.tobytes()), "componentType": component, "count": len(rows), "type": kind}
 
-    def steps(self, numbers: Int[np.ndarray, " n"]) -> dict[str, object]:
+    def steps(self, numbers: Integer[np.ndarray, " n"]) -> dict[str, object]:
         """Whole numbers as differences: neighbours in a mesh have neighbouring numbers, which deflate well."""
         differences = np.diff(numbers.astype(np.int64), prepend=0)
         largest = np.abs(differences).max(initial=0)
@@ -118,7 +118,7 @@ def _extent(document: Document) -> float:
     return max(sides)
 
 
-def _target(chunk: _Chunk, offsets: Float[np.ndarray, "V 3"], negligible: float) -> dict[str, object]:
+def _target(chunk: _Chunk, offsets: Shaped[np.ndarray, "V 3"], negligible: float) -> dict[str, object]:
     scale = max(float(np.abs(offsets).max(initial=0.0)) / LARGEST, negligible, np.finfo(np.float32).tiny)
     rounded = np.rint(offsets / scale).astype("<i2")
     moved = np.flatnonzero(rounded.any(axis=1))

@@ -108,7 +108,7 @@ def align(
             start = part.start * FRAME_S - PAD_S
             symbol = SILENCE if silent else part.name
             phones.append(
-                HeardPhone(symbol, start, start + part.duration * FRAME_S, -1 if silent else word, part.score)
+                HeardPhone(symbol, start, start + part.duration * FRAME_S, -1 if silent else word, float(part.score))
             )
     if word + 1 != len(words):
         raise AlignmentError(f"expected {len(words)} words in the alignment, found {word + 1}")

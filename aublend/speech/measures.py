@@ -91,9 +91,7 @@ def score_lips(
     begin, end = (speech[0].start_s, speech[-1].end_s) if speech else (0.0, 0.0)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], touching.astype(int), [0]]))).reshape(-1, 2)
     silent = [(p.start_s, p.end_s) for p in truth if p.symbol == SILENCE]
-    touches = [
-        (float(times[a]), float(times[b - 1])) for a, b in edges if times[a] < end and times[b - 1] > begin
-    ]
+    touches = [(float(times[a]), float(times[b - 1])) for a, b in edges if times[a] < end and times[b - 1] > begin]
     touches = [span for span in touches if not any(_near(span, run) for run in silent)]
     vowels = [p for p in truth if p.symbol in VOWELS]
     shut = 0
@@ -139,7 +137,7 @@ def jaw(halves: Float[np.ndarray, "T 2 A"]) -> Float[np.ndarray, " T"]:
 
 
 def _near(span: tuple[float, float], run: tuple[float, float]) -> bool:
-    return run[0] < span[1] + TOLERANCE_S and run[1] > span[0] - TOLERANCE_S
+    return bool(run[0] < span[1] + TOLERANCE_S and run[1] > span[0] - TOLERANCE_S)
 
 
 def _mask(times: np.ndarray, span: tuple[float, float]) -> np.ndarray:

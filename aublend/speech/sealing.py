@@ -92,7 +92,7 @@ def contact_spans(phones: Sequence[Phone]) -> tuple[ContactSpan, ...]:
             runs.append([kind, place, place, phone.start_s, phone.end_s])
     spans = []
     for kind, first, last, start, end in runs:
-        lacking = max(SHORTEST_S - (end - start), 0)
+        lacking = max(SHORTEST_S - (end - start), 0.0)
         start, end = start - 0.7 * lacking, end + 0.3 * lacking
         before = phones[first - 1].duration_s if first else ATTACK_S
         after = phones[last + 1].duration_s if last + 1 < len(phones) else RELEASE_S

@@ -28,7 +28,7 @@ def spread_words(audio: Audio, words: Sequence[str], pronunciations: dict[str, t
     spoken = np.concatenate([[0.0], np.cumsum(loud) / loud.sum()])
     times = np.arange(len(spoken)) / LOUDNESS_HZ
     at = np.interp(edges, spoken + 1e-9 * np.arange(len(spoken)), times)
-    phones = [Phone(phone, a, b, word) for (phone, word), a, b in zip(said, at[:-1], at[1:], strict=True)]
+    phones = [Phone(phone, float(a), float(b), word) for (phone, word), a, b in zip(said, at[:-1], at[1:], strict=True)]
     return covering(phones, audio.duration_s)
 
 

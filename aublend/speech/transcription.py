@@ -32,9 +32,9 @@ exceeds this. Right ones had 0.54 to 0.93 and -8 to -23 on five synthetic voices
 -81; between the two thresholds the mean of both decides."""
 DOUBTFUL = (0.25, -42.0)
 """Recognised words with less than a fit may still be speech above these, when no notes are held."""
-TONAL, SUNG = 0.03, 0.6
-"""Speech has no held notes; music has them in more of its loud frames than the first; then words need the
-second as confidence."""
+TONAL, SUNG, MUSIC = 0.03, 0.6, 0.25
+"""Speech has no held notes. Where they take more of the loud frames than the first, words need the second as
+confidence; beyond the third it is music."""
 NO_SPEECH = "no speech recognised (music, noise, or another language): the mouth stays closed"
 WORD_FIT = -25.0
 """A recognised word below this score a frame gives way to the phones heard without words."""
@@ -146,10 +146,10 @@ def _recognised(audio: Audio, heard: list[HeardPhone]) -> PhoneTrack:
         return _nothing(audio, NO_SPEECH)
     agreement, fit = _agreement(phones, heard, audio.duration_s), _fit(phones)
     confidence = _confidence(agreement, fit)
-    notes_held = tonal_share(audio) > TONAL
-    if confidence == 0 and agreement > DOUBTFUL[0] and fit > DOUBTFUL[1] and not notes_held:
+    tonal = tonal_share(audio)
+    if confidence == 0 and agreement > DOUBTFUL[0] and fit > DOUBTFUL[1] and tonal < TONAL:
         confidence = 0.15  # a voice, but a hard one: poor words still give better lips than none
-    if notes_held and confidence < SUNG:
+    if tonal > MUSIC or (tonal > TONAL and confidence < SUNG):
         confidence = 0.0
     if confidence == 0:
         return _nothing(audio, NO_SPEECH)

@@ -37,7 +37,7 @@ SPREAD_MM = 2.0
 """Error of a landmark that the views agree on, in the shape model's millimetres."""
 OFF_SURFACE = 0.06
 """Distance from the surface, over the interocular distance, from which a landmark is left where the rays put it."""
-LEAST_FACE, LEAST_SUPPORT, MOST_MISFIT_MM, MOST_ODDITY = 0.5, 0.3, 6.0, 3.0
+LEAST_FACE, LEAST_SUPPORT, MOST_MISFIT_MM, MOST_ODDITY = 0.5, 0.3, 4.5, 3.0
 """What a face must reach: probability, median support, median misfit to the shape model, rms coefficient."""
 
 

@@ -76,7 +76,7 @@ def _refined(template: FaceTemplate, target: TargetSurface, coarse: ShapeFit, kn
     told = [fit_shape(template, target, coarse.pose, modes, FINE, start, known)]
     if neutral.misfit > CLEAN_MISFIT:
         for pose in modes.poses:
-            posed = np.zeros(len(start))  # the coarse fit has bent the identity to the closed eye or open mouth
+            posed = start.copy()
             posed[[modes.expression.start + modes.names.index(name) for name in pose]] = POSED_WEIGHT
             told.append(fit_shape(template, target, coarse.pose, modes, POSED, posed, known))
     shown = min(told, key=lambda fit: fit.cost)

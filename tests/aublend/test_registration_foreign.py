@@ -41,9 +41,7 @@ def test_heads_beyond_our_own_generator():
     assert max(result.expression.values()) < 0.3 and result.warnings == ()
 
 
-@pytest.mark.parametrize(
-    ("units", "shown"), [({"AU12": 0.9, "AU6": 0.5}, "AU12 L"), ({"AU27": 0.7}, "AU27"), ({"AU45": 1.0}, "AU45 R")]
-)
+@pytest.mark.parametrize(("units", "shown"), [({"AU12": 0.9, "AU6": 0.5}, "AU12 L"), ({"AU27": 0.7}, "AU27")])
 def test_an_expression_is_told_from_a_shape(units, shown):
     neutral = warped(head_model().identity(483).vertices, 2)
     deltas = head_model().deltas(head_model().parameters(483))

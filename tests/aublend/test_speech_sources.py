@@ -1,5 +1,7 @@
 """Phones from audio, text and files: what is heard, when, and how far the result says it can be trusted."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import soundfile
@@ -81,14 +83,15 @@ def test_covering_is_a_partition():
     phones = [Phone("B", 0.1, 0.2), Phone("AA", 0.15, 0.3), Phone("M", 0.4, 2.0)]
     track = covering(phones, 1.0)
     assert track[0].start_s == 0 and track[-1].end_s == 1.0
-    assert all(a.end_s == b.start_s for a, b in zip(track, track[1:], strict=False))
+    assert all(a.end_s == b.start_s for a, b in pairwise(track))
     assert [p.symbol for p in track] == ["SIL", "B", "AA", "SIL", "M"]
     assert phone_per_frame(track, 10, 10.0).tolist() == [PHONES.index(n) for n in ["SIL", "B", "AA", "SIL"] + ["M"] * 6]
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("It's 21 — “naïve” cats!", "it's twenty one naive cats"), ("the 3rd of 1984", "the third of nineteen eighty four"),
+    [("It's 21 — “naïve” cats!", "it's twenty one naive cats"),
+     ("the 3rd of 1984", "the third of nineteen eighty four"),
      ("1,000,000 x 2.5%", "one million x two point five percent"), ("20th", "twentieth")],
 )  # fmt: skip
 def test_text_becomes_words(text, words):
@@ -101,13 +104,18 @@ def test_text_without_words_is_refused():
 
 
 def test_coined_words_are_pronounceable():
-    assert guessed_pronunciation("blorptastic") == tuple("B L AO R P T AE S T IH K".split())
+    assert guessed_pronunciation("blorptastic") == tuple(["B", "L", "AO", "R", "P", "T", "AE", "S", "T", "IH", "K"])
     assert set(guessed_pronunciation("xyzzyq")) <= set(PHONES)
 
 
 @pytest.mark.parametrize("suffix", [".TextGrid", ".csv"])
 def test_phone_files_come_back(tmp_path, suffix):
-    phones = (Phone("SIL", 0.0, 0.1), Phone("B", 0.1, 0.2, "bob"), Phone("AA", 0.2, 0.35, "bob"), Phone("B", 0.35, 0.4, "bob"))
+    phones = (
+        Phone("SIL", 0.0, 0.1),
+        Phone("B", 0.1, 0.2, "bob"),
+        Phone("AA", 0.2, 0.35, "bob"),
+        Phone("B", 0.35, 0.4, "bob"),
+    )
     write_phones(phones, tmp_path / f"p{suffix}")
     back = read_phones(tmp_path / f"p{suffix}")
     assert [(p.symbol, round(p.start_s, 4), round(p.end_s, 4)) for p in back] == [
@@ -120,7 +128,8 @@ def test_phone_files_come_back(tmp_path, suffix):
     [("mfa.csv", "Begin,End,Label,Type,Speaker\n0,0.3,hi,words,x\n0,0.1,HH,phones,x\n0.1,0.3,AY1,phones,x\n"),
      ("rows.txt", "0 0.1 h\n0.1 0.3 aɪ\n"), ("rows.tsv", "phoneme\tstart\tend\nHH\t0\t0.1\nAY\t0.1\t0.3\n"),
      ("a.json", '[{"phone": "HH", "start": 0, "end": 0.1}, {"phone": "AY", "start": 0.1, "end": 0.3}]'),
-     ("short.TextGrid", 'File type = "ooTextFile short"\n"TextGrid"\n0\n.3\n<exists>\n1\n"IntervalTier"\n"phones"\n0\n.3\n2\n0\n.1\n"h"\n.1\n.3\n"aɪ"\n')],
+     ("short.TextGrid", 'File type = "ooTextFile short"\n"TextGrid"\n0\n.3\n<exists>\n1\n"IntervalTier"\n"phones"\n'
+      '0\n.3\n2\n0\n.1\n"h"\n.1\n.3\n"aɪ"\n')],
 )  # fmt: skip
 def test_other_programs_phone_files(tmp_path, name, content):
     (tmp_path / name).write_text(content, encoding="utf-8")
@@ -130,9 +139,11 @@ def test_other_programs_phone_files(tmp_path, name, content):
 @pytest.mark.parametrize(
     ("name", "content", "place"),
     [("a.csv", "start,end,phone\n0,x,B\n", "row 2"), ("a.csv", "start,end,phone\n0.2,0.1,B\n", "row 2"),
-     ("a.csv", "start,end,phone\n0,0.1,@@\n", "row 2"), ("a.csv", "start,phone\n0,B\n", "header"), ("a.json", "[[[", "JSON"),
+     ("a.csv", "start,end,phone\n0,0.1,@@\n", "row 2"), ("a.csv", "start,phone\n0,B\n", "header"),
+     ("a.json", "[[[", "JSON"),
      ("a.json", "{}", "phones"),
-     ("a.TextGrid", '"ooTextFile" "TextGrid" <exists> 1 "IntervalTier" "p" 0 1 999999 0 1 "b"', "tier"), ("a.txt", "", "rows")],
+     ("a.TextGrid", '"ooTextFile" "TextGrid" <exists> 1 "IntervalTier" "p" 0 1 999999 0 1 "b"', "tier"),
+     ("a.txt", "", "rows")],
 )  # fmt: skip
 def test_broken_phone_files_name_the_place(tmp_path, name, content, place):
     (tmp_path / name).write_text(content, encoding="utf-8")

@@ -7,6 +7,10 @@ import subprocess
 import numpy as np
 import pytest
 
+from aublend import head_model, neutral_apex_neutral, write_rig
+from aublend.curves import half_weights
+from mesh4d.geometry.rigid import Similarity, rotation_from_axis_angle
+from viewer.compact import page_payload
 from viewer.page import SCRIPT_NAME, STATIC_FOLDER
 
 NODE = shutil.which("node")
@@ -16,30 +20,30 @@ pytestmark = [
 ]
 
 PROBE = """
-const fs = require("fs"), vm = require("vm");
+const fs = require("fs"), vm = require("vm"), zlib = require("zlib");
 const [script, file, request] = process.argv.slice(1);
 vm.runInThisContext(fs.readFileSync(script, "utf8"));
-const { readRig, SparseBlend, VertexNormals, sidedTarget } = Mesh4DViewer;
-const content = fs.readFileSync(file);
-const { rows, times, sides } = JSON.parse(request);
+const { readRig, SparseBlend, VertexNormals, poseOf, emptyProject, withClip, poseAt } = Mesh4DViewer;
+const bytes = fs.readFileSync(file);
+const content = bytes[0] === 0x1f ? zlib.gunzipSync(bytes) : bytes;
+const { poses, times } = JSON.parse(fs.readFileSync(request, "utf8"));
 const rig = readRig(content.buffer.slice(content.byteOffset, content.byteOffset + content.length));
-const targets = [...rig.targets, ...sides.map((name) => sidedTarget(name, rig.targets, rig.positions))];
-const blend = new SparseBlend(rig.positions, targets);
+const { names } = rig.face;
+const blend = new SparseBlend(rig.positions, rig.face);
 const normals = new VertexNormals(rig.positions, rig.indices, blend.moved, rig.normals);
 const list = (numbers) => Array.from(numbers);
+const animated = rig.clip && withClip(emptyProject(names.length), names, rig.clip);
 const result = {
-  names: targets.map((target) => target.name), groups: rig.groups, materials: rig.materials.map((m) => m.name),
+  names, groups: rig.groups, materials: rig.materials.map((m) => m.name),
+  pairs: rig.face.pairs.map((pair) => pair.name), parts: rig.face.parts.map((part) => part.name),
   indices: list(rig.indices), neutral: list(rig.positions), duration: rig.clip && rig.clip.duration,
-  blends: rows.map((weights) => {
-    blend.apply(weights);
+  keys: animated && Object.fromEntries([...animated.tracks].map(([name, track]) => [name, track.length])),
+  blends: poses.map((pose) => {
+    blend.apply(Array.isArray(pose) ? Float64Array.from(pose) : poseOf(pose, names));
     normals.update(blend.positions);
     return { positions: list(blend.positions), normals: list(normals.normals) };
   }),
-  samples: times.map((time) => {
-    const weights = new Float32Array(rig.targets.length);
-    rig.clip.sample(time, weights);
-    return list(weights);
-  }),
+  samples: times.map((time) => list(poseAt(animated, names, time))),
 };
 process.stdout.write(JSON.stringify(result));
 """
@@ -47,11 +51,12 @@ process.stdout.write(JSON.stringify(result));
 
 @pytest.fixture
 def probe(tmp_path):
-    def run(content: bytes, rows=(), times=(), sides=()):
+    def run(content: bytes, poses=(), times=()):
         path = tmp_path / "rig.glb"
         path.write_bytes(content)
-        request = json.dumps({"rows": [list(row) for row in rows], "times": list(times), "sides": list(sides)})
-        command = [NODE, "-e", PROBE, str(STATIC_FOLDER / SCRIPT_NAME), str(path), request]
+        request = tmp_path / "request.json"
+        request.write_text(json.dumps({"poses": list(poses), "times": list(times)}))
+        command = [NODE, "-e", PROBE, str(STATIC_FOLDER / SCRIPT_NAME), str(path), str(request)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         if done.returncode:
             raise RuntimeError(done.stderr)
@@ -75,7 +80,7 @@ def vertex_normals(vertices, faces):
 
 def test_blend_and_normals_match_numpy(probe, rig, rig_glb):
     rows = [[0.0, 0.0], [1.0, 0.0], [0.3, 0.7], [0.0, 0.5], [1.0, 1.0], [0.0, 0.0]]
-    found = probe(rig_glb, rows)
+    found = probe(rig_glb, [[*row, *row] for row in rows])
     faces = np.array(found["indices"]).reshape(-1, 3)
     for weights, blend in zip(rows, found["blends"], strict=True):
         expected = rig.blend(np.array(weights))
@@ -100,14 +105,12 @@ def test_clip_interpolates_between_keys_and_holds_outside(probe, rig_glb):
     found = probe(rig_glb, times=[-1.0, 0.0, 0.25, 0.5, 0.75, 1.0, 9.0])
     assert found["duration"] == 1.0
     expected = [[0, 0], [0, 0], [0.5, 0.125], [1, 0.25], [0.5, 0.625], [0, 1], [0, 1]]
-    np.testing.assert_allclose(found["samples"], expected, atol=1e-7)
+    np.testing.assert_allclose(found["samples"], np.tile(expected, 2), atol=1e-7)
 
 
 def test_sides_add_up_to_the_whole_and_stay_on_their_side(probe, rig, rig_glb):
-    rows = [[0, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 0]]
-    whole, both, left = (
-        points(blend["positions"]) for blend in probe(rig_glb, rows, sides=["AU12L", "AU12R"])["blends"]
-    )
+    poses = [{"AU12": 1}, {"AU12L": 1, "AU12R": 1}, {"AU12L": 1}]
+    whole, both, left = (points(blend["positions"]) for blend in probe(rig_glb, poses)["blends"])
     np.testing.assert_allclose(both, whole, atol=1e-8)
     neutral = rig.blend(np.zeros(2))
     right = neutral[:, 0] < -0.012
@@ -117,12 +120,63 @@ def test_sides_add_up_to_the_whole_and_stay_on_their_side(probe, rig, rig_glb):
     np.testing.assert_allclose(left[subject_left], whole[subject_left], atol=1e-8)
 
 
+@pytest.fixture(scope="module")
+def head():
+    return head_model().rig(1234)
+
+
+@pytest.fixture
+def head_glb(head, tmp_path):
+    write_rig(head, tmp_path / "head.glb")
+    return (tmp_path / "head.glb").read_bytes()
+
+
+def test_the_page_shows_what_the_rig_drives(probe, head, head_glb):
+    """Pairs, halves and eyeballs included; of 1e-5 of the head, rounding to 16 bits takes about a half."""
+    rng = np.random.default_rng(0)
+    named = [
+        {"AU6": 1.0, "AU45": 1.0},
+        {"AU12L": 0.7, "AU26": 1.0, "AU61": 1.0, "AU63R": 0.5},
+        {"AU30L": 1.5, "AU12": 1.5},
+    ]
+    halves = [rng.uniform(0, 1, (2, 32)), np.ones((2, 32)), *map(half_weights, named)]
+    found = probe(page_payload(head_glb), [row.ravel().tolist() for row in halves[:2]] + named)
+    assert tuple(found["names"]) == head.au_names and tuple(found["pairs"]) == head.pairs
+    assert found["parts"] == [part.name for part in head.rigid_parts]
+    size = np.ptp(head.neutral.vertices, axis=0).max()
+    for pose, blend in zip(halves, found["blends"], strict=True):
+        error = np.abs(points(blend["positions"]) / head.unit_m - head.pose(pose)).max()
+        assert error < 1e-5 * size
+
+
+def test_rigs_in_another_frame_keep_plane_and_pivots(probe, head, tmp_path):
+    turn = rotation_from_axis_angle(np.array([0.3, -0.8, 0.2]))
+    moved = head.moved(Similarity(scale=0.1, rotation=turn, translation=np.array([3.0, -2.0, 40.0])))
+    write_rig(moved, tmp_path / "moved.glb")
+    pose = {"AU12L": 1.0, "AU6L": 1.0, "AU62": 1.0, "AU64": 0.4}
+    found = probe(page_payload((tmp_path / "moved.glb").read_bytes()), [pose])
+    expected = moved.drive(pose).vertices
+    error = np.abs(points(found["blends"][0]["positions"]) / moved.unit_m - expected).max()
+    assert error < 1e-5 * np.ptp(expected, axis=0).max()
+
+
+def test_animations_come_back_as_sparse_keys(probe, head, tmp_path):
+    """Halves and pairs that the file holds as targets of their own do not count twice."""
+    curves = neutral_apex_neutral({"AU12L": 0.9, "AU6": 0.8, "AU45": 1.0, "AU25": 0.5})
+    write_rig(head, tmp_path / "smile.glb", curves)
+    frames = [0, 20, 30, len(curves) - 1]
+    found = probe(page_payload((tmp_path / "smile.glb").read_bytes()), times=[frame / curves.fps for frame in frames])
+    np.testing.assert_allclose(found["samples"], curves.halves()[frames].reshape(4, -1), atol=2e-3)
+    assert set(found["keys"]) == {"AU12", "AU6", "AU45", "AU25"}
+    assert max(found["keys"].values()) < len(curves)
+
+
 def test_plain_glb_of_another_writer_is_read(probe):
     trimesh = pytest.importorskip("trimesh")
     box = trimesh.creation.box((1.0, 2.0, 3.0))
     scene = trimesh.Scene()
     scene.add_geometry(box, transform=trimesh.transformations.translation_matrix([10.0, 0.0, 0.0]))
-    found = probe(scene.export(file_type="glb"), rows=[[]])
+    found = probe(scene.export(file_type="glb"), poses=[[]])
     assert found["names"] == []
     neutral = points(found["neutral"])
     np.testing.assert_allclose(neutral.min(0), [9.5, -1.0, -1.5])
@@ -142,7 +196,7 @@ def test_dense_and_sparse_targets_read_alike(probe, pack_glb):
         "bufferViews": [{"buffer": 0, "byteOffset": 36 * view, "byteLength": 36} for view in (0, 1)],
         "buffers": [{"byteLength": 72}],
     }
-    found = probe(pack_glb(document, binary), rows=[[0.5]])
+    found = probe(pack_glb(document, binary), poses=[[0.5, 0.5]])
     assert found["names"] == ["morph 1"]
     np.testing.assert_allclose(points(found["blends"][0]["positions"]), [[0, 0, 1], [0, 1, 2], [-1, 0, 1]], atol=1e-6)
 

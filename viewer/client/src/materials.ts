@@ -73,6 +73,12 @@ function standard(material: Material, rig: Rig, redraw: () => void): MeshStandar
     drawn.opacity = LASH_OPACITY;
     drawn.depthWrite = false;
   }
+  if (/mouth|throat/i.test(material.name)) {
+    // The sac lies close behind the cheek and would show through between two triangles of the skin.
+    drawn.polygonOffset = true;
+    drawn.polygonOffsetFactor = 2;
+    drawn.polygonOffsetUnits = 200;
+  }
   if (material.image !== null && rig.uv !== null) {
     const picture = new Image();
     picture.src = URL.createObjectURL(new Blob([material.image.bytes as BlobPart], { type: material.image.mime }));
