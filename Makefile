@@ -27,6 +27,7 @@ bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.render_views
 	@$(BIN)/python -m benchmarks.registration
 	@$(BIN)/python -m benchmarks.drive
+	@$(BIN)/python -m benchmarks.speech
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/pyright

@@ -59,8 +59,10 @@ def fissures_of_fit(fit: HeadFit) -> NeutralFissures:
 
 def lashes_of_fit(fit: HeadFit, rest: NeutralFissures) -> LashRide | None:
     """The loose pieces that lie all along a lid, lashes above all, and the lids they ride on; None without any."""
+    if fit.registration is None:
+        return head_model().shapes.lashes
     lids = [np.flatnonzero((seam.side != 0) & (seam.weight > ROOTED_WEIGHT)) for seam in rest.fissures.lids]
-    if fit.registration is None or min(map(len, lids)) < FEWEST_ROOTS:
+    if min(map(len, lids)) < FEWEST_ROOTS:
         return None
     loose = np.setdiff1d(_loose(fit), np.concatenate([fit.left_eye, fit.right_eye]))
     piece = vertex_components(fit.mesh.vertices, fit.mesh.faces)[loose]

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from aublend.fissures import NeutralFissures, gaze_turn
+from aublend.lashes import LashRide
 from aublend.units import AU_INDEX, LidsGoal, LipsGoal
 from mesh4d.specs import load_toml
 
@@ -68,14 +69,23 @@ COMBINATIONS: tuple[Combination, ...] = tuple(_combination(row) for row in load_
 
 
 def pair_deltas(
-    rest: NeutralFissures, deltas: Float[np.ndarray, "A V 3"], combinations: Sequence[Combination] = COMBINATIONS
+    rest: NeutralFissures,
+    deltas: Float[np.ndarray, "A V 3"],
+    lashes: LashRide | None = None,
+    combinations: Sequence[Combination] = COMBINATIONS,
 ) -> Float[np.ndarray, "P V 3"]:
-    """The shape of every pair on one head, face frame, mm."""
+    """The shape of every pair on one head, face frame, mm.
+
+    Args:
+        lashes: what rides on the lids, also where a pair moves them.
+    """
     shapes = []
     for combination in combinations:
         plain = sum(deltas[AU_INDEX[unit]] for unit in combination.units)
         wanted = plain + sum((addition.field(deltas) for addition in combination.additions), np.zeros_like(plain))
         turns = [turn for turn in map(gaze_turn, combination.units) if turn is not None]
         held = rest.under(wanted, combination.lips, combination.lids, turns[0] if turns else None)
+        if lashes is not None:
+            held = lashes.riding(rest.vertices, held[None])[0]
         shapes.append(held - plain)
     return np.stack(shapes)

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from aublend.eyelids import Eyeball, LidGuard, lid_guard
 from aublend.rigid_parts import EYE_NOD_DEG, EYE_TURN_DEG
-from aublend.seams import LIDS, LIPS, Seam, SeamGaps, margin_loops, seam_of_loop
+from aublend.seams import FINE_ROUNDS, LIDS, LIPS, Seam, SeamGaps, margin_loops, seam_of_loop
 from aublend.units import LidsGoal, LipsGoal
 
 STIR_MM = 0.01
@@ -64,6 +64,8 @@ class NeutralFissures:
             for _ in range(SETTLING_ROUNDS if lids == "closed" else 1):
                 moved = seam.closed(moved, rounds=CLOSING_ROUNDS) if lids == "closed" else seam.uncrossed(moved)
                 moved = guard.push_outside(moved, self.vertices, eyeball, turn)
+            if lids == "closed":
+                moved = seam.closed(moved, rounds=FINE_ROUNDS)
         return moved - self.vertices
 
     def _with_lips(self, moved: Float[np.ndarray, "V 3"], lips: LipsGoal) -> Float[np.ndarray, "V 3"]:

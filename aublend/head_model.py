@@ -17,6 +17,9 @@ from aublend.unit_shapes import TemplateShapes, build_template_shapes, identity_
 from aublend.units import AU_NAMES
 from mesh4d.mesh import Mesh
 
+FREEWAY_MM = 1.5
+"""Room between the rows of teeth of a relaxed jaw; MakeHuman's stand closed, above the edge of the lower lip."""
+
 
 @dataclass(frozen=True)
 class HeadModel:
@@ -62,6 +65,7 @@ class HeadModel:
 
     def rig_from_deltas(self, neutral: Mesh, deltas: Float[np.ndarray, "A V 3"]) -> AURig:
         """A rig on this topology from any displacements: halves, eyeballs and pairs of units are added."""
+        pairs = pair_deltas(self.shapes.at_rest(neutral.vertices), deltas, self.shapes.lashes)
         return AURig(
             neutral=neutral,
             deltas=deltas.astype(np.float32),
@@ -70,7 +74,7 @@ class HeadModel:
             rigid_parts=self.rigid_parts(neutral.vertices),
             unit_m=0.001,
             pairs=tuple(pair.name for pair in COMBINATIONS),
-            pair_deltas=pair_deltas(self.shapes.at_rest(neutral.vertices), deltas).astype(np.float32),
+            pair_deltas=pairs.astype(np.float32),
         )
 
     def rigid_parts(self, vertices: Float[np.ndarray, "V 3"]) -> tuple[RigidPart, ...]:
@@ -101,5 +105,6 @@ def _neutral_vertices(
     vertices = makehuman.base_vertices + (makehuman.targets.T @ weights).reshape(-1, 3).astype(np.float64)
     vertices = shapes.guard.push_inside(vertices)
     vertices = shapes.fissures.mouth.closed(vertices)
+    vertices[parts.lower_teeth] -= (0.0, FREEWAY_MM, 0.0)
     between = (eye_centre(vertices, parts.left_eye) + eye_centre(vertices, parts.right_eye)) / 2
     return vertices - between

@@ -54,9 +54,10 @@ def rig_of_fit(fit: HeadFit, method: Method = "net", style: Style | None = None)
     to_face = np.linalg.inv(fit.to_mesh.scale * fit.to_mesh.rotation.T)
     rest = fissures_of_fit(fit)
     deltas = carried @ to_face
+    lashes = lashes_of_fit(fit, rest)
     if fit.registration is not None:
         deltas = with_fissures(rest, deltas)
-        if lashes := lashes_of_fit(fit, rest):
+        if lashes is not None:
             deltas = lashes.riding(rest.vertices, deltas)
     rig = AURig(
         neutral=fit.mesh.with_vertices(rest.vertices),
@@ -66,7 +67,7 @@ def rig_of_fit(fit: HeadFit, method: Method = "net", style: Style | None = None)
         rigid_parts=_eyeballs(fit),
         unit_m=0.001,
         pairs=tuple(pair.name for pair in COMBINATIONS),
-        pair_deltas=pair_deltas(rest, deltas).astype(np.float32),
+        pair_deltas=pair_deltas(rest, deltas, lashes).astype(np.float32),
     )
     return dataclasses.replace(rig.moved(fit.to_mesh), neutral=fit.mesh)
 

@@ -47,10 +47,12 @@ class SeamKind:
     """... and beyond this not at all."""
     slices: int
     """Slices from corner to corner, about a millimetre each."""
+    overlap_mm: float = 0.0
+    """How far closed margins reach over each other, so that coarse edges leave no chink between their vertices."""
 
 
 LIPS = SeamKind(upper_share=0.5, near_mm=4.0, far_mm=16.0, slices=44)
-LIDS = SeamKind(upper_share=0.85, near_mm=2.0, far_mm=9.0, slices=24)
+LIDS = SeamKind(upper_share=0.85, near_mm=2.0, far_mm=9.0, slices=24, overlap_mm=0.15)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Seam:
         Args:
             wanted: gaps to leave, e.g. the neutral's; touching everywhere by default.
         """
-        target = np.zeros(self.kind.slices) if wanted is None else wanted.height
+        target = np.full(self.kind.slices, -self.kind.overlap_mm) if wanted is None else wanted.height
         moved = vertices
         for left in reversed(range(rounds)):
             moved = self._with_heights(moved, self.gaps(moved), target, smooth=left >= FINE_ROUNDS)

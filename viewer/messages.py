@@ -64,5 +64,17 @@ class ViewerMetadata:
     """Slider positions to open with, by target name."""
 
 
-MESSAGES = (UnitInfo, EmotionPreset, PadPoint, ArkitUnit, ViewerMetadata)
+@dataclass(frozen=True)
+class HeadJob:
+    """How far the server is with a head that the page sent."""
+
+    id: str
+    name: str
+    state: str
+    """One of running, done and failed."""
+    stage: str
+    error: str
+
+
+MESSAGES = (UnitInfo, EmotionPreset, PadPoint, ArkitUnit, ViewerMetadata, HeadJob)
 """The dataclasses that cross to TypeScript, dependencies first."""

@@ -1,15 +1,28 @@
-"""The local server: one rig in memory, for whoever knows the token. No path that a client sends is ever opened."""
+"""The local server: a rig in memory, and heads that the page sends, for whoever knows the token.
 
+No path that a client sends is ever opened: a file gets a name of ours, and a process of its own reads it.
+"""
+
+import contextlib
+import dataclasses
+import json
+import re
 import secrets
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 
+from mesh4d.io.registry import FORMATS, format_suffix
 from viewer.compact import page_payload
-from viewer.messages import ViewerMetadata
+from viewer.head_jobs import HeadJobs
+from viewer.messages import HeadJob, ViewerMetadata
 from viewer.page import SCRIPT_NAME, STYLE_NAME, client_file, metadata_json, served_page
 
+UPLOAD_BYTES = 256 << 20
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -26,6 +39,8 @@ def create_app(
     metadata: ViewerMetadata,
     token: str | None = None,
     allowed_hosts: tuple[str, ...] = LOOPBACK_HOSTS,
+    upload_bytes: int = UPLOAD_BYTES,
+    jobs: HeadJobs | None = None,
 ) -> FastAPI:
     """The application for one rig. The page is at `/?token=TOKEN`; the token is in `app.state.token`.
 
@@ -35,12 +50,21 @@ def create_app(
         token: secret that the page and its data ask for; a random one by default.
         allowed_hosts: names under which the server may be addressed (without port); others are refused, so that no
             foreign site can reach it through a name of its own.
+        upload_bytes: the largest head file that is taken.
+        jobs: where heads are worked on.
 
     Raises:
         ClientMissingError: when the client was never built.
     """
     script, style, payload = client_file(SCRIPT_NAME), client_file(STYLE_NAME), page_payload(glb_bytes)
-    app = FastAPI(title="mesh4d-viewer", docs_url=None, redoc_url=None, openapi_url=None)
+    jobs = jobs or HeadJobs()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        jobs.close()
+
+    app = FastAPI(title="mesh4d-viewer", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.state.token = token or secrets.token_urlsafe(24)
 
     def check_token(request: Request) -> None:
@@ -74,6 +98,38 @@ def create_app(
         check_token(request)
         return Response(payload, media_type="application/octet-stream")
 
+    @app.post("/heads")
+    async def receive(request: Request) -> Response:
+        check_token(request)
+        name = _file_name(request.query_params.get("name", ""))
+        folder = tempfile.TemporaryDirectory(prefix="mesh4d-viewer-")
+        try:
+            source = await _received(request, Path(folder.name) / f"head{format_suffix(Path(name))}", upload_bytes)
+        except HTTPException:
+            folder.cleanup()
+            raise
+        return _job_answer(jobs.status(jobs.start(folder, source, name)))
+
+    @app.get("/heads/{job}")
+    def progress(request: Request, job: str) -> Response:
+        check_token(request)
+        return _job_answer(jobs.status(job))
+
+    @app.get("/heads/{job}/rig.bin")
+    def head(request: Request, job: str) -> Response:
+        check_token(request)
+        content = jobs.payload(job)
+        if content is None:
+            raise HTTPException(404, "no such head, or it is not done")
+        return Response(content, media_type="application/octet-stream")
+
+    @app.delete("/heads/{job}")
+    def cancel(request: Request, job: str) -> Response:
+        check_token(request)
+        if not jobs.cancel(job):
+            raise HTTPException(404, "no such head")
+        return Response(status_code=204)
+
     @app.get("/metadata.json")
     def labels(request: Request) -> Response:
         check_token(request)
@@ -93,3 +149,39 @@ def _same_site(request: Request, allowed_hosts: tuple[str, ...]) -> bool:
         return False
     origin = request.headers.get("origin")
     return origin is None or origin == f"{request.url.scheme}://{host}"
+
+
+def _file_name(given: str) -> str:
+    """A name to speak of and to take the format from; never a path.
+
+    Raises:
+        HTTPException: 415 when no reader takes such files.
+    """
+    name = re.sub(r"[^\w. ()-]", "_", given.replace("\\", "/").rpartition("/")[2], flags=re.ASCII)[-80:]
+    kind = FORMATS.get(format_suffix(Path(name)))
+    if kind is None or kind.read_mesh is None:
+        known = ", ".join(suffix for suffix, each in FORMATS.items() if each.read_mesh is not None)
+        raise HTTPException(415, f"{name or 'the file'}: expected one of {known}")
+    return name
+
+
+async def _received(request: Request, path: Path, limit: int) -> Path:
+    """Write the request's body to a file as it arrives, never more than the limit.
+
+    Raises:
+        HTTPException: 413 when there is more.
+    """
+    size = 0
+    with path.open("wb") as file:
+        async for part in request.stream():
+            size += len(part)
+            if size > limit:
+                raise HTTPException(413, f"the file has more than {limit / (1 << 20):g} MiB")
+            file.write(part)
+    return path
+
+
+def _job_answer(job: HeadJob | None) -> Response:
+    if job is None:
+        raise HTTPException(404, "no such head")
+    return Response(json.dumps(dataclasses.asdict(job)), media_type="application/json")

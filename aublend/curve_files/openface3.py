@@ -1,8 +1,8 @@
 """OpenFace 3's CSV (`openface detect-video`): one column `action_units` with a list of eight numbers per frame.
 
 Source: openface/demo.py of the package openface-test 0.1.26, which writes no unit names. The eight are taken to be
-those of DISFA, on which its network is trained, in DISFA's order; the numbers are cosines, of which the positive ones mean
-the unit. `timestamp` is the clock time of the computation; frames are counted by `frame_index`, and nothing says how
+those of DISFA, on which its network is trained, in DISFA's order; the numbers are cosines, of which the positive ones
+mean the unit. `timestamp` is the clock time of the computation; frames are counted by `frame_index`, and nothing says how
 many there are in a second. OpenFace's units have no sides.
 """
 

@@ -62,7 +62,7 @@ def judge_identity(seed: int, methods: Sequence[str], anatomy: bool) -> Judgemen
     if not anatomy:
         return {name: (shape_errors(deltas, truth), {}, {}) for name, deltas in predicted.items()}
     gauge = EmbeddedGauge(_skin(), model.shapes.at_rest(vertices))
-    true_pairs = _sums(truth) + pair_deltas(gauge.rest, truth)
+    true_pairs = _sums(truth) + pair_deltas(gauge.rest, truth, model.shapes.lashes)
     shapes = {TRUTH: truth} | predicted
     return {name: _judgement(gauge, deltas, truth, true_pairs) for name, deltas in shapes.items()}
 
@@ -74,7 +74,7 @@ def _judgement(
     true_pairs: Float[np.ndarray, "P V 3"],
 ) -> tuple[Row, Row, Row]:
     sums = _sums(deltas)
-    pairs = sums + pair_deltas(gauge.rest, deltas)
+    pairs = sums + pair_deltas(gauge.rest, deltas, head_model().shapes.lashes)
     return (
         shape_errors(deltas, truth) | gauge.of_units(deltas),
         shape_errors(sums, true_pairs) | gauge.anatomy.of_pairs(sums),

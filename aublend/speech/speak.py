@@ -48,7 +48,7 @@ class SpokenCurves(AUCurves):
             "frames": len(self),
             "fps": self.fps,
             "words": " ".join(self.track.words),
-            "phones": sum(phone.symbol != "SIL" for phone in self.track.phones),
+            "phone_count": sum(phone.symbol != "SIL" for phone in self.track.phones),
             "open_contacts": len(self.open_contacts),
             "notes": list(self.track.notes),
         }

@@ -130,7 +130,7 @@ def _from_json(path: Path, text: str) -> tuple[Phone, ...]:
             cells = row[:3] if isinstance(row[2], str) else [row[1], row[2], row[0]]
         else:
             raise MeshFormatError(path, f"phones[{number}]", "an object or [start, end, phone]", repr(row)[:80])
-        phones += _row_phones(path, f"phones[{number}]", *cells)
+        phones += _row_phones(path, f"phones[{number}]", cells[0], cells[1], cells[2])
     return _ordered(path, phones)
 
 

@@ -236,7 +236,7 @@ def test_user_errors_are_said(rig):
 
 def test_silence_gives_a_still_mouth(rig):
     curves = speak(rig, Audio(np.zeros(RATE_HZ, np.float32)), gesture=False)
-    assert not curves.weights.any() and len(curves) == 60 and "silent" in curves.report()["notes"][0]
+    assert not curves.weights.any() and len(curves) == 60 and "silent" in curves.track.notes[0]
 
 
 def test_vertex_errors_agree_with_torchmetrics():

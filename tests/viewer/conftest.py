@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from viewer.messages import EmotionPreset, UnitInfo, ViewerMetadata
+from viewer.messages import ArkitUnit, EmotionPreset, PadPoint, UnitInfo, ViewerMetadata
 
 
 @dataclass(frozen=True)
@@ -166,4 +166,11 @@ def metadata() -> ViewerMetadata:
             UnitInfo("AU12", "Lip corner puller", "Zygomaticus major", "Lower face", "Corners rise."),
         ),
         emotions=(EmotionPreset("happiness", {"AU12": 0.9}), EmotionPreset("contempt", {"AU12L": 0.6})),
+        pad=(
+            PadPoint("happiness", 0.8, 0.5, {"AU12": 0.9}),
+            PadPoint("surprise", -0.8, 0.5, {"AU1": 0.9}),
+            PadPoint("rest", 0.0, -0.9, {}),
+        ),
+        arkit_shapes=("browInnerUp",),
+        arkit=(ArkitUnit("AU1", "own", {}, {}, {"browInnerUp": 1.0}, ()),),
     )

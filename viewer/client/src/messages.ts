@@ -44,3 +44,12 @@ export interface ViewerMetadata {
   readonly autoplay: boolean;
   readonly weights: Readonly<Record<string, number>>;
 }
+
+/** How far the server is with a head that the page sent. */
+export interface HeadJob {
+  readonly id: string;
+  readonly name: string;
+  readonly state: string;
+  readonly stage: string;
+  readonly error: string;
+}

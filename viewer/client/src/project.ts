@@ -19,7 +19,7 @@ export interface Project {
 
 const FORMAT = "facet4d viewer project 1";
 /** Keys of an imported animation that lie this close to a line are no keys. */
-const IMPORT_TOLERANCE = 5e-4;
+const IMPORT_TOLERANCE = 2e-3;
 
 export function emptyProject(units: number): Project {
   return {

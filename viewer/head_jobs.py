@@ -1,0 +1,123 @@
+"""Heads that a page sent: one worker process at a time, watched, bounded in time, and ended when nobody wants it."""
+
+import json
+import secrets
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from viewer.messages import HeadJob
+
+SECONDS = 300.0
+"""How long a head may take."""
+
+
+@dataclass
+class _Run:
+    folder: "tempfile.TemporaryDirectory[str]"
+    name: str
+    process: "subprocess.Popen[str]"
+    stage: str = "reading"
+    error: str = ""
+    state: str = "running"
+    timer: threading.Timer | None = None
+    payload: bytes = b""
+    finished: threading.Event = field(default_factory=threading.Event)
+
+
+class HeadJobs:
+    """Starts and watches `viewer.head_worker`; a new head ends the one before."""
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
+        self._runs: dict[str, _Run] = {}
+        self._lock = threading.Lock()
+
+    def start(self, folder: "tempfile.TemporaryDirectory[str]", source: Path, name: str) -> str:
+        """Begin with a file that lies in `folder`, which is removed at the end; returns the job's id.
+
+        Args:
+            name: what the reader calls the file, for messages.
+        """
+        with self._lock:
+            for job in list(self._runs):
+                self._end(job)
+            target = Path(folder.name) / "payload"
+            command = [sys.executable, "-m", "viewer.head_worker", str(source), str(target), name]
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                start_new_session=True,
+            )  # fmt: skip
+            job = secrets.token_urlsafe(12)
+            run = self._runs[job] = _Run(folder, name, process)
+            run.timer = threading.Timer(self._seconds, self._too_late, [run])
+            run.timer.daemon = True
+            run.timer.start()
+            threading.Thread(target=self._watch, args=[run, target], daemon=True).start()
+        return job
+
+    def status(self, job: str) -> HeadJob | None:
+        """How far a job is; None when there is none of this name."""
+        run = self._runs.get(job)
+        return None if run is None else HeadJob(job, run.name, run.state, run.stage, run.error)
+
+    def payload(self, job: str) -> bytes | None:
+        """What the page shows, once the job is done."""
+        run = self._runs.get(job)
+        return run.payload if run is not None and run.state == "done" else None
+
+    def cancel(self, job: str) -> bool:
+        """End a job and forget it; whether there was one."""
+        with self._lock:
+            return self._end(job)
+
+    def wait(self, job: str, seconds: float) -> None:
+        """Until the job is over, for callers without a page."""
+        self._runs[job].finished.wait(seconds)
+
+    def close(self) -> None:
+        """End whatever runs."""
+        with self._lock:
+            for job in list(self._runs):
+                self._end(job)
+
+    def _end(self, job: str) -> bool:
+        run = self._runs.pop(job, None)
+        if run is None:
+            return False
+        run.process.kill()
+        return True
+
+    def _too_late(self, run: _Run) -> None:
+        run.error = f"{run.name}: not done after {self._seconds:g} seconds"
+        run.process.kill()
+
+    def _watch(self, run: _Run, target: Path) -> None:
+        if run.process.stdout is not None:
+            for line in run.process.stdout:
+                said = _message(line)
+                run.stage = said.get("stage", run.stage)
+                run.error = run.error or said.get("error", "")
+        code = run.process.wait()
+        if run.timer is not None:
+            run.timer.cancel()
+        if code == 0 and target.exists():
+            run.payload = target.read_bytes()
+            run.state = "done"
+        else:
+            run.error = run.error or f"{run.name}: the reader broke off (code {code})"
+            run.state = "failed"
+        run.folder.cleanup()
+        run.finished.set()
+
+
+def _message(line: str) -> dict[str, str]:
+    """A line of the worker's; whatever libraries print between is none."""
+    try:
+        said = json.loads(line)
+    except json.JSONDecodeError:
+        return {}
+    return {key: str(value) for key, value in said.items()} if isinstance(said, dict) else {}
