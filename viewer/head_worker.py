@@ -43,12 +43,12 @@ def _rig_glb(source: Path) -> bytes:
 
     if source.suffix.lower() in (".glb", ".npz"):
         try:
-            return gltf_bytes(morph_mesh(read_rig(source)))
+            return gltf_bytes(morph_mesh(read_rig(source)), None, binary=True)
         except MeshFormatError:
             pass  # a mesh without a rig; if it is broken, the reader below says how
     mesh = read_mesh(source)
     _say(stage="finding the face and predicting its rig")
-    return gltf_bytes(morph_mesh(predict_rig(mesh)))
+    return gltf_bytes(morph_mesh(predict_rig(mesh)), None, binary=True)
 
 
 def _bound_resources() -> None:

@@ -2,8 +2,8 @@
 
 Source: openface/demo.py of the package openface-test 0.1.26, which writes no unit names. The eight are taken to be
 those of DISFA, on which its network is trained, in DISFA's order; the numbers are cosines, of which the positive ones
-mean the unit. `timestamp` is the clock time of the computation; frames are counted by `frame_index`, and nothing says how
-many there are in a second. OpenFace's units have no sides.
+mean the unit. `timestamp` is the clock time of the computation; frames are counted by `frame_index`, and nothing says
+how many there are in a second. OpenFace's units have no sides.
 """
 
 import json

@@ -249,7 +249,10 @@ def _upper_teeth(rest, deltas, component, skin, seam, column_x) -> tuple[np.ndar
         low = near[rest[near, 1] < rest[near, 1].min() + 2.5]
         edge.append([x, rest[near, 1].min(), rest[low, 2].max()])
     if edge:
-        return np.array(edge), True
+        places = np.array(edge)
+        # A column between two vertices of the edge would see the gums: the edge is a smooth arch.
+        places[:, 1] = np.minimum(places[:, 1], np.median(places[:, 1]) + 1.0)
+        return places, True
     front = [np.percentile(seam[np.abs(seam[:, 0] - x) < 5.0, 2], 50) for x in column_x]
     line = np.median(seam[:, 1])
     return np.array([[x, line + 0.5, z - 4.0] for x, z in zip(column_x, front, strict=True)]), False

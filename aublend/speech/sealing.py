@@ -24,8 +24,8 @@ SQUEEZE_MM = 1.5
 """More than this is pressed only when nothing else will do."""
 TOUCH_MM = 0.5
 """Lips nearer than this touch."""
-TEETH_SHOW_MM, SHOWN_SHARE = 1.2, 0.4
-"""On /f v/ the upper lip stays this far off the lower one, in so much of the mouth's width: the teeth show."""
+TEETH_SHOW_MM, SHOWN_SHARE = 1.5, 0.4
+"""On /f v/ the upper lip stands this far off the lower one, in so much of the mouth's width: the teeth show."""
 BITE_MM = 0.3
 """The lower lip's edge reaches this far above the edge of the upper teeth."""
 IN_DEPTH, SHOWING = 0.15, 0.7
@@ -189,7 +189,7 @@ def _gap_slopes(lips: Lips, pose: np.ndarray, columns: list[int]) -> tuple[np.nd
 
 
 def _teeth_residuals(lips: Lips, pose: np.ndarray, columns: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """What keeps the lower lip off the teeth, in the middle columns, and upper lips that hide the teeth.
+    """What keeps the lower lip off the teeth, in the middle columns, and an upper lip that hides or bares the teeth.
 
     The lip's edge must reach the height of the teeth's edge; how far the lip stands before the teeth counts less,
     because no unit but AU28 draws it in, and AU28 draws in both lips.
@@ -208,9 +208,9 @@ def _teeth_residuals(lips: Lips, pose: np.ndarray, columns: list[int]) -> tuple[
     for column in lips.middle_columns:
         if abs(lips.column_x[column]) > SHOWN_SHARE * lips.column_x.max():
             continue
-        hidden = TEETH_SHOW_MM - (gap[column] + lips.rest_overlap[column])
-        residual.append(SHOWING * max(hidden, 0.0))
-        jacobian.append(-SHOWING * slope[column] * (hidden > 0))
+        # Both ways, so that steps do not swing between teeth hidden and gums bared.
+        residual.append(SHOWING * (TEETH_SHOW_MM - (gap[column] + lips.rest_overlap[column])))
+        jacobian.append(-SHOWING * slope[column])
     return np.array(residual), np.array(jacobian)
 
 

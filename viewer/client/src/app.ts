@@ -4,6 +4,7 @@ import { Autosave } from "./autosave";
 import { SparseBlend } from "./blend";
 import { readCurves, writeCurves } from "./curve_files";
 import { element } from "./elements";
+import { HeadUpload } from "./head_upload";
 import { History } from "./history";
 import { withKey, withoutKey, type Key, type Track } from "./keys";
 import { lookOf } from "./materials";
@@ -39,8 +40,15 @@ export class App {
   private solo: ReadonlySet<number> = new Set();
   private records = false;
   private onGpu = false;
+  private readonly ended = new AbortController();
+  private readonly upload = new HeadUpload();
 
-  constructor(host: HTMLElement, source: Source) {
+  /** @param another shows another head instead of this one. */
+  constructor(
+    host: HTMLElement,
+    private readonly source: Source,
+    private readonly another: (source: Source) => void,
+  ) {
     this.rig = readRig(source.glb);
     this.metadata = source.metadata;
     const { rig } = this;
@@ -55,7 +63,7 @@ export class App {
     this.shapes = new ShapesView(source.metadata, this.names);
     const view = element("main", { class: "stage", "aria-label": "Head" });
     this.toolbar = this.makeToolbar();
-    view.append(this.toolbar.legend);
+    view.append(this.toolbar.legend, this.upload.root);
     const column = element("div", { class: "column" }, this.toolbar.root, view);
     if (this.names.length > 0) {
       column.append(this.timeline.root);
@@ -71,6 +79,13 @@ export class App {
     this.listen(host);
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (source.metadata.autoplay && !still && this.history.now.tracks.size > 0) this.timeline.start();
+  }
+
+  /** Ends this app, before another takes the page. */
+  dispose(): void {
+    this.timeline.pause();
+    this.ended.abort();
+    this.stage.dispose();
   }
 
   /** Blends on the graphics card, or not. */
@@ -194,7 +209,8 @@ export class App {
     this.panel.show(pose, project.unlinked);
     this.timeline.show(project);
     this.toolbar.show(this.history.canUndo, this.history.canRedo);
-    this.pose = this.solo.size === 0 ? pose : pose.map((weight, at) => (this.solo.has(at % this.names.length) ? weight : 0));
+    this.pose =
+      this.solo.size === 0 ? pose : pose.map((weight, at) => (this.solo.has(at % this.names.length) ? weight : 0));
     this.shapes.show(this.pose);
     this.draw();
   }
@@ -284,22 +300,32 @@ export class App {
 
   private makeToolbar(): Toolbar {
     const stem = this.metadata.title.replace(/\.[a-z0-9]+$/i, "").replace(/[^\w-]+/g, "_") || "face";
-    return new Toolbar({
-      undo: () => this.undo(),
-      redo: () => this.redo(),
-      opened: (file) => void this.openFile(file),
-      save: () => download(this.projectText(), `${stem}.json`),
-      exportCurves: () => download(this.curves(), `${stem}.csv`),
-      exportPicture: () => void this.stage.picture().then((png) => png !== null && download(png, `${stem}.png`)),
-      viewed: (view, hottest) => this.stage?.setView(view, hottest),
-      gpu: (on) => this.setGpu(on),
-      front: () => this.stage.faceFront(),
-    });
+    return new Toolbar(
+      {
+        undo: () => this.undo(),
+        redo: () => this.redo(),
+        opened: (file) => void this.openFile(file),
+        save: () => download(this.projectText(), `${stem}.json`),
+        exportCurves: () => download(this.curves(), `${stem}.csv`),
+        exportPicture: () => void this.stage.picture().then((png) => png !== null && download(png, `${stem}.png`)),
+        viewed: (view, hottest) => this.stage?.setView(view, hottest),
+        gpu: (on) => this.setGpu(on),
+        front: () => this.stage.faceFront(),
+      },
+      this.source.served,
+    );
   }
 
   private async openFile(file: File): Promise<void> {
     try {
-      this.open(file.name, await file.text());
+      if (/\.(json|csv)$/i.test(file.name)) this.open(file.name, await file.text());
+      else if (!this.source.served)
+        throw new Error("this page can open projects and curves; mesh4d-viewer opens heads");
+      else {
+        const glb = await this.upload.send(file);
+        const metadata = { ...this.metadata, title: file.name, autoplay: false, weights: {} };
+        if (glb !== null) this.another({ ...this.source, glb, metadata });
+      }
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       this.toolbar.say(`${file.name}: ${error.message}`, true);
@@ -307,22 +333,30 @@ export class App {
   }
 
   private listen(host: HTMLElement): void {
-    host.addEventListener("dragover", (event) => event.preventDefault());
-    host.addEventListener("drop", (event) => {
-      event.preventDefault();
-      const file = event.dataTransfer?.files[0];
-      if (file !== undefined) void this.openFile(file);
-    });
-    listenToKeys({
-      " ": () => this.timeline.toggle(),
-      k: () => this.keyNow(),
-      m: () => this.mirror(),
-      "/": () => this.panel.focusSearch(),
-      ",": () => this.timeline.step(-1),
-      ".": () => this.timeline.step(1),
-      "ctrl z": () => this.undo(),
-      "ctrl y": () => this.redo(),
-      "ctrl shift z": () => this.redo(),
-    });
+    const { signal } = this.ended;
+    host.addEventListener("dragover", (event) => event.preventDefault(), { signal });
+    host.addEventListener(
+      "drop",
+      (event) => {
+        event.preventDefault();
+        const file = event.dataTransfer?.files[0];
+        if (file !== undefined) void this.openFile(file);
+      },
+      { signal },
+    );
+    listenToKeys(
+      {
+        " ": () => this.timeline.toggle(),
+        k: () => this.keyNow(),
+        m: () => this.mirror(),
+        "/": () => this.panel.focusSearch(),
+        ",": () => this.timeline.step(-1),
+        ".": () => this.timeline.step(1),
+        "ctrl z": () => this.undo(),
+        "ctrl y": () => this.redo(),
+        "ctrl shift z": () => this.redo(),
+      },
+      signal,
+    );
   }
 }

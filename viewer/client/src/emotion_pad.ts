@@ -80,10 +80,7 @@ export class EmotionPad {
 
   private drag(event: PointerEvent): void {
     const box = this.root.getBoundingClientRect();
-    this.moveTo(
-      ((event.clientX - box.left) / box.width) * 2 - 1,
-      1 - ((event.clientY - box.top) / box.height) * 2,
-    );
+    this.moveTo(((event.clientX - box.left) / box.width) * 2 - 1, 1 - ((event.clientY - box.top) / box.height) * 2);
   }
 
   private onKey(event: KeyboardEvent): void {

@@ -141,9 +141,7 @@ function turned(matrix: Matrix, vector: readonly number[]): number[] {
 }
 
 function determinant(m: Matrix): number {
-  return (
-    m[0] * (m[5] * m[10] - m[6] * m[9]) - m[4] * (m[1] * m[10] - m[2] * m[9]) + m[8] * (m[1] * m[6] - m[2] * m[5])
-  );
+  return m[0] * (m[5] * m[10] - m[6] * m[9]) - m[4] * (m[1] * m[10] - m[2] * m[9]) + m[8] * (m[1] * m[6] - m[2] * m[5]);
 }
 
 function field(value: unknown, name: string): unknown {

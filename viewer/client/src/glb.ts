@@ -163,7 +163,8 @@ export class Glb {
     const ids = this.strided(indices.bufferView, indices.byteOffset ?? 0, indices, 1, sparse.count, Float64Array);
     if (indices.extras?.steps === true) accumulate(ids);
     const rows = Uint32Array.from(ids);
-    if (ids.some((row) => !(row >= 0 && row < accessor.count))) throw new GlbError(`accessor ${index}: sparse index out of range`);
+    if (ids.some((row) => !(row >= 0 && row < accessor.count)))
+      throw new GlbError(`accessor ${index}: sparse index out of range`);
     const width = WIDTHS[accessor.type];
     const packed = this.strided(values.bufferView, values.byteOffset ?? 0, accessor, width, sparse.count);
     const scale = accessor.extras?.scale ?? 1;

@@ -63,7 +63,10 @@ export class GpuBlend {
       rest.image.data!.set(neutral.subarray(3 * vertex, 3 * vertex + 3), 4 * vertex);
       rest.image.data![4 * vertex + 3] = face.share[vertex];
     }
-    const pivots = Array.from({ length: MOST_PARTS }, (_, part) => new Vector3(...(face.parts[part]?.pivot ?? [0, 0, 0])));
+    const pivots = Array.from(
+      { length: MOST_PARTS },
+      (_, part) => new Vector3(...(face.parts[part]?.pivot ?? [0, 0, 0])),
+    );
     this.positionPass = pass(POSITIONS, {
       rest: { value: rest },
       entries: { value: entries },
@@ -132,7 +135,8 @@ function entryTextures(face: Face, count: number): { entries: DataTexture; range
     });
   });
   const ranges = floatTexture(count);
-  for (let vertex = 0; vertex < count; vertex++) ranges.image.data!.set([starts[vertex], sizes[vertex], -1], 4 * vertex);
+  for (let vertex = 0; vertex < count; vertex++)
+    ranges.image.data!.set([starts[vertex], sizes[vertex], -1], 4 * vertex);
   face.parts.forEach((part, place) => {
     for (const vertex of part.vertices) ranges.image.data![4 * vertex + 2] = place;
   });

@@ -1,7 +1,7 @@
 // Entry point. In a page it starts the viewer; elsewhere (Node) it only offers the parts below, for tests.
 
 import { App } from "./app";
-import { loadSource } from "./source";
+import { loadSource, type Source } from "./source";
 import "./style.css";
 
 export { arkitFromPose, poseFromArkit } from "./arkit";
@@ -19,11 +19,17 @@ export { readRig } from "./rig";
 /** The running viewer, once `document.documentElement.dataset.viewer` says "ready". */
 export let app: App | null = null;
 
+function show(host: HTMLElement, source: Source): void {
+  const before = app;
+  app = new App(host, source, (other) => show(host, other));
+  before?.dispose();
+}
+
 async function start(host: HTMLElement): Promise<void> {
   const state = document.documentElement.dataset;
   state["viewer"] = "loading";
   try {
-    app = new App(host, await loadSource());
+    show(host, await loadSource());
     state["viewer"] = "ready";
   } catch (error) {
     // Whatever went wrong, the reader must see it in the page: there is no other place.

@@ -5,6 +5,8 @@ import type { ViewerMetadata } from "./messages";
 export interface Source {
   readonly glb: ArrayBuffer;
   readonly metadata: ViewerMetadata;
+  /** Whether a server is behind the page, which can work on other heads. */
+  readonly served: boolean;
 }
 
 export async function loadSource(): Promise<Source> {
@@ -12,12 +14,17 @@ export async function loadSource(): Promise<Source> {
   const rig = document.getElementById("viewer-rig");
   if (labels !== null && rig !== null) {
     const bytes = Uint8Array.from(atob(rig.textContent ?? ""), (letter) => letter.charCodeAt(0));
-    return { glb: await inflated(bytes), metadata: JSON.parse(labels.textContent ?? "") as ViewerMetadata };
+    return {
+      glb: await inflated(bytes),
+      metadata: JSON.parse(labels.textContent ?? "") as ViewerMetadata,
+      served: false,
+    };
   }
   const [glb, metadata] = await Promise.all([fetchChecked("rig.bin"), fetchChecked("metadata.json")]);
   return {
     glb: await inflated(new Uint8Array(await glb.arrayBuffer())),
     metadata: (await metadata.json()) as ViewerMetadata,
+    served: true,
   };
 }
 

@@ -39,6 +39,7 @@ export class Stage {
   private mesh: Mesh | null = null;
   private shaded: ThreeMaterial[] = [];
   private gpu: GpuBlend | null = null;
+  private readonly sizes = new ResizeObserver(() => this.resize());
 
   constructor(private readonly host: HTMLElement) {
     this.renderer = new WebGLRenderer({ antialias: true, alpha: true });
@@ -59,7 +60,7 @@ export class Stage {
     this.controls.addEventListener("change", () => this.draw());
     this.leaveScrollingToFrame();
     this.canvas.addEventListener("keydown", (event) => this.onKey(event));
-    new ResizeObserver(() => this.resize()).observe(host);
+    this.sizes.observe(host);
   }
 
   /** Shows a surface; `positions` and `normals` may be changed in place later, followed by `surfaceMoved`. */
@@ -166,6 +167,16 @@ export class Stage {
     this.controls.enableZoom = false;
     this.canvas.addEventListener("focus", () => (this.controls.enableZoom = true));
     this.canvas.addEventListener("blur", () => (this.controls.enableZoom = false));
+  }
+
+  /** Frees the graphics card's memory; nothing is drawn any more. */
+  dispose(): void {
+    this.drawPending = true;
+    this.sizes.disconnect();
+    this.controls.dispose();
+    this.geometry.dispose();
+    this.renderer.dispose();
+    this.renderer.forceContextLoss();
   }
 
   private light(): void {

@@ -77,10 +77,19 @@ export function viewMaterial(view: Exclude<View, "shaded">, uniforms: SurfaceUni
   const heat = new MeshBasicMaterial({ side: DoubleSide, toneMapped: false });
   heat.onBeforeCompile = (shader) => {
     shader.vertexShader = shader.vertexShader
-      .replace("#include <common>", "#include <common>\nattribute vec3 rest;\nvarying float displacement;\nvarying vec3 seen;")
-      .replace("#include <project_vertex>", "displacement = distance(transformed, rest);\n#include <project_vertex>\nseen = mvPosition.xyz;");
+      .replace(
+        "#include <common>",
+        "#include <common>\nattribute vec3 rest;\nvarying float displacement;\nvarying vec3 seen;",
+      )
+      .replace(
+        "#include <project_vertex>",
+        "displacement = distance(transformed, rest);\n#include <project_vertex>\nseen = mvPosition.xyz;",
+      );
     shader.fragmentShader = shader.fragmentShader
-      .replace("#include <common>", `#include <common>\nuniform float hottest;\nvarying float displacement;\nvarying vec3 seen;\n${HEAT}`)
+      .replace(
+        "#include <common>",
+        `#include <common>\nuniform float hottest;\nvarying float displacement;\nvarying vec3 seen;\n${HEAT}`,
+      )
       .replace("#include <color_fragment>", HEAT_COLOR);
   };
   return readsPose(heat, uniforms, view);

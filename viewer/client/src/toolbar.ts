@@ -33,18 +33,22 @@ export class Toolbar {
   private readonly hottest = element("select", { "aria-label": "End of the colours, millimetres" });
   private readonly gpu = element("input", { type: "checkbox" });
 
-  constructor(private readonly events: ToolbarEvents) {
+  /** @param heads whether head files can be opened, too. */
+  constructor(
+    private readonly events: ToolbarEvents,
+    heads: boolean,
+  ) {
     this.undo = button("Undo", { title: "Undo (Ctrl Z)", disabled: true }, () => events.undo());
     this.redo = button("Redo", { title: "Redo (Ctrl Shift Z)", disabled: true }, () => events.redo());
-    const file = element("input", { type: "file", accept: ".json,.csv", hidden: true, tabindex: -1, "aria-hidden": "true" });
+    const file = element("input", { type: "file", hidden: true, tabindex: -1, "aria-hidden": "true" });
+    if (!heads) file.accept = ".json,.csv";
     file.addEventListener("change", () => {
       const chosen = file.files?.[0];
       file.value = "";
       if (chosen !== undefined) events.opened(chosen);
     });
-    const open = button("Open", { title: "Open a project (.json), or curves: ours or Live Link Face's (.csv)" }, () =>
-      file.click(),
-    );
+    const title = `Open a project (.json), curves: ours or Live Link Face's (.csv)${heads ? ", or a head (any mesh)" : ""}`;
+    const open = button("Open", { title }, () => file.click());
     const save = button("Save", { title: "Save the project as a file" }, () => events.save());
     const curves = button("CSV", { title: "Export the animation as curves" }, () => events.exportCurves());
     const picture = button("PNG", { title: "Export the view as a picture" }, () => events.exportPicture());

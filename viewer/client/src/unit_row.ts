@@ -43,9 +43,7 @@ export class UnitRow {
     const id = `unit-${index}`;
     this.first = this.half(id, () => (this.isLinked ? "both" : "left"));
     this.second = sided ? this.half(`${id}-right`, () => "right") : null;
-    this.link = sided
-      ? button("L R", { class: "small link" }, () => events.linked(index, !this.isLinked))
-      : null;
+    this.link = sided ? button("L R", { class: "small link" }, () => events.linked(index, !this.isLinked)) : null;
     this.soloButton = button("S", { class: "small", "aria-pressed": "false" }, () => events.solo(index));
     this.soloButton.setAttribute("aria-label", `Solo ${info.name}`);
     this.soloButton.title = "Solo: show this unit alone (S)";
