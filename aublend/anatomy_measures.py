@@ -71,7 +71,7 @@ class AnatomyGauge:
         if sealed:
             row["lip_seal_mm"], row["lip_seal_worst_mm"] = float(np.abs(mouth).mean()), float(np.abs(mouth).max())
         if closed:
-            gaps = np.abs(np.concatenate([seam.gaps(moved).height for seam in self.rest.fissures.lids]))
+            gaps = np.maximum(np.concatenate([seam.gaps(moved).height for seam in self.rest.fissures.lids]), 0.0)
             row["lid_gap_mm"], row["lid_gap_worst_mm"] = float(gaps.mean()), float(gaps.max())
         turns = [turn for turn in map(gaze_turn, units) if turn is not None]
         row["eyeball_depth_mm"] = max(

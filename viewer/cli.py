@@ -11,7 +11,7 @@ import tyro
 from mesh4d.command import run_command
 from mesh4d.errors import MeshError
 from viewer.export import write_html
-from viewer.scene import glb_of_file, viewer_metadata
+from viewer.scene import embedded_head, glb_of_file, viewer_metadata
 from viewer.server import create_app
 
 
@@ -19,8 +19,8 @@ from viewer.server import create_app
 class ViewerArguments:
     """Look at a head or rig in the browser: orbit it, move its action units, play its animation."""
 
-    file: tyro.conf.Positional[Path]
-    """A rig (.glb with morph targets, or .npz from aublend) or any mesh file."""
+    file: tyro.conf.Positional[Path | None] = None
+    """A rig (.glb with morph targets, or .npz from aublend) or any mesh file; by default the embedded head."""
     port: int = 8765
     """Port on this machine; the next free one is taken when it is in use."""
     no_browser: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -39,8 +39,11 @@ def run(arguments: ViewerArguments) -> dict[str, object]:
     """Serve or export the file named in the arguments."""
     if not 0 <= arguments.port <= 65535:
         raise MeshError(f"--port must be 0 to 65535, found {arguments.port}")
-    glb_bytes = glb_of_file(arguments.file)
-    metadata = viewer_metadata(arguments.file.name)
+    if arguments.file is None:
+        title, glb_bytes = "Embedded head", embedded_head()
+    else:
+        title, glb_bytes = arguments.file.name, glb_of_file(arguments.file)
+    metadata = viewer_metadata(title)
     if arguments.export is not None:
         return {"page": write_html(glb_bytes, metadata, arguments.export)}
     import uvicorn
@@ -48,7 +51,7 @@ def run(arguments: ViewerArguments) -> dict[str, object]:
     app = create_app(glb_bytes, metadata)
     with listening_socket(arguments.port) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/?token={app.state.token}"
-        print(f"{arguments.file.name}: {address}\nCtrl+C ends.", flush=True)
+        print(f"{title}: {address}\nCtrl+C ends.", flush=True)
         if not arguments.no_browser:
             webbrowser.open(address)
         uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listener])

@@ -35,8 +35,10 @@ def main() -> None:
 
 
 def _rig_glb(source: Path) -> bytes:
-    """The GLB of a rig as it is, or of the rig that is predicted for a head without one."""
-    from aublend import predict_rig, read_rig
+    """The GLB of a rig as it is, or of the rig that is predicted for a head without one, in the face frame."""
+    from aublend import read_rig
+    from aublend.predict import rig_of_fit
+    from aublend.registration import fit_head
     from aublend.rig_files import morph_mesh
     from mesh4d import read_mesh
     from mesh4d.io.gltf_write import gltf_bytes
@@ -48,7 +50,9 @@ def _rig_glb(source: Path) -> bytes:
             pass  # a mesh without a rig; if it is broken, the reader below says how
     mesh = read_mesh(source)
     _say(stage="finding the face and predicting its rig")
-    return gltf_bytes(morph_mesh(predict_rig(mesh)), None, binary=True)
+    fit = fit_head(mesh)
+    upright = rig_of_fit(fit).moved(fit.to_mesh.inverse())
+    return gltf_bytes(morph_mesh(upright), None, binary=True)
 
 
 def _bound_resources() -> None:

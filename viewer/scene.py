@@ -10,7 +10,7 @@ from typing import Any
 from aublend.arkit import ARKIT_NAMES, ARKIT_TABLE, ArkitRow
 from aublend.emotion_pad import pad_faces
 from mesh4d.errors import MeshFormatError, SpecError
-from mesh4d.specs import load_toml
+from mesh4d.specs import load_split, load_toml
 from viewer.messages import ArkitUnit, EmotionPreset, PadPoint, UnitInfo, ViewerMetadata
 
 GLB_MAGIC = b"glTF"
@@ -75,6 +75,16 @@ def _preset(name: str, table: dict[str, Any], units: tuple[UnitInfo, ...]) -> Em
     if unknown:
         raise SpecError(f"emotions.toml: emotion.{name}.units: {unknown} stand not in action_units.toml")
     return EmotionPreset(name, weights)
+
+
+def embedded_head() -> bytes:
+    """The rig of one identity of the embedded head model, as GLB."""
+    from aublend import head_model
+    from aublend.rig_files import morph_mesh
+    from mesh4d.io.gltf_write import gltf_bytes
+
+    seed = int(load_split("aublendset")["demo"][0])
+    return gltf_bytes(morph_mesh(head_model().rig(seed)), None, binary=True)
 
 
 def glb_of_file(path: str | os.PathLike[str]) -> bytes:

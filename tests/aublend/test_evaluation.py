@@ -137,7 +137,7 @@ def test_scores_hold_every_measure_of_every_unit_and_pair(scores):
     assert scores[TRUTH].mean_mm.max() == 0 and scores[TRUTH].cosine.min() == pytest.approx(1)
     blinks = [row for row, pair in enumerate(COMBINATIONS) if pair.lids == "closed"]
     truth = scores[TRUTH]
-    assert (truth.pairs["lid_gap_mm"][0, blinks] < 0.2 * truth.sums["lid_gap_mm"][0, blinks]).all()
+    assert (truth.pairs["lid_gap_mm"][0, blinks] <= 0.2 * truth.sums["lid_gap_mm"][0, blinks] + 0.02).all()
 
 
 def test_report_and_tables(scores):

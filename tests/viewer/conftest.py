@@ -142,6 +142,12 @@ def rig_glb(rig: TinyRig) -> bytes:
 
 
 @pytest.fixture
+def make_glb():
+    """The writer of rigs, for rigs that a test makes itself."""
+    return glb_bytes
+
+
+@pytest.fixture
 def pack_glb():
     """The container writer, for documents that a test makes itself."""
     return pack

@@ -1,18 +1,25 @@
 """The exported page in headless Chromium with a software renderer: it draws, and its controls move the surface."""
 
 import base64
+import dataclasses
 import io
 import re
 import shutil
 import subprocess
+import threading
 
 import numpy as np
 import pytest
+import uvicorn
 from PIL import Image
 
+from viewer.cli import listening_socket
 from viewer.compact import page_payload
 from viewer.export import embed_fragment, export_html
-from viewer.page import SCRIPT_NAME, STATIC_FOLDER
+from viewer.head_jobs import HeadJobs
+from viewer.messages import HeadJob
+from viewer.page import SCRIPT_NAME, STATIC_FOLDER, client_file
+from viewer.server import create_app
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -253,3 +260,65 @@ def test_broken_rig_is_explained_in_the_page(tmp_path, rig_glb, metadata):
     document = chromium(page, tmp_path, "--dump-dom").decode()
     assert 'data-viewer="failed"' in document
     assert "could not be shown: not a GLB file" in document
+
+
+DROP = """
+(async () => {
+  const state = document.documentElement.dataset;
+  while (state.viewer !== "ready") await new Promise((done) => setTimeout(done, 50));
+  const before = Mesh4DViewer.app;
+  const files = new DataTransfer();
+  files.items.add(new File(["v 0 0 0"], "NAME"));
+  document.getElementById("viewer").dispatchEvent(new DragEvent("drop", { dataTransfer: files, bubbles: true }));
+  const wrong = () => document.querySelector(".note.wrong")?.textContent ?? "";
+  while (Mesh4DViewer.app === before && wrong() === "") await new Promise((done) => setTimeout(done, 50));
+  state.said = wrong();
+  state.heading = document.querySelector("h1").textContent;
+  state.units = Mesh4DViewer.app.names.join();
+  document.title = "probed";
+})();
+"""
+
+
+class InstantJobs(HeadJobs):
+    """Jobs that are over at once: what the page does with them is the question, not what the worker does."""
+
+    def __init__(self, payload: bytes | None) -> None:
+        super().__init__()
+        self.content = payload
+
+    def start(self, folder, source, name):
+        folder.cleanup()
+        return name
+
+    def status(self, job):
+        return HeadJob(job, job, "failed" if self.content is None else "done", "packing", f"{job}: no face in it")
+
+    def payload(self, job):
+        return self.content
+
+
+@pytest.mark.parametrize("name", ["head.obj", "no_face.obj", "head.exe"])
+def test_a_dropped_head_takes_the_place_or_is_explained(tmp_path, monkeypatch, make_glb, rig, rig_glb, metadata, name):
+    """The page forbids scripts from elsewhere, so the probe comes as the end of the client's own file."""
+    probe = DROP.replace("NAME", name)
+    monkeypatch.setattr(
+        "viewer.server.client_file", lambda file: client_file(file) + (probe if file == SCRIPT_NAME else "")
+    )
+    other = make_glb(dataclasses.replace(rig, names=("AU4", "AU26")))
+    jobs = InstantJobs(None if name == "no_face.obj" else page_payload(other))
+    app = create_app(rig_glb, metadata, jobs=jobs)
+    with listening_socket(0) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/?token={app.state.token}"
+        flags = [*FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=60000", "--dump-dom"]
+        document = subprocess.run([CHROMIUM, *flags, address], capture_output=True, timeout=120, check=True).stdout
+        server.should_exit = True
+        thread.join(10)
+    state = dict(re.findall(r'data-(\w+)="([^"]*)"', document.decode().partition(">")[2].partition(">")[0]))
+    if name == "head.obj":
+        assert state["heading"] == "head.obj" and state["units"] == "AU4,AU26"
+    else:
+        assert name in state["said"] and state["heading"] == "Ball" and state["units"] == "AU1,AU12"

@@ -21,6 +21,13 @@ def test_export_writes_the_page(client_stub, monkeypatch, capsys, tmp_path, rig_
     assert str(target) in capsys.readouterr().out
 
 
+def test_without_a_file_the_embedded_head_is_shown(client_stub, monkeypatch, tmp_path):
+    target = tmp_path / "page.html"
+    monkeypatch.setattr(sys, "argv", ["mesh4d-viewer", "--export", str(target)])
+    cli.main()
+    assert "<title>Embedded head</title>" in target.read_text(encoding="utf-8")
+
+
 def test_missing_client_names_the_command(monkeypatch, capsys, tmp_path, rig_file):
     monkeypatch.setattr("viewer.page.STATIC_FOLDER", tmp_path / "nowhere")
     monkeypatch.setattr(sys, "argv", ["mesh4d-viewer", str(rig_file), "--no-browser"])

@@ -77,7 +77,7 @@ def test_fragment_is_one_frame_with_the_whole_page(client_stub, rig_glb, hostile
     assert [tag for tag, _ in outer.tags] == ["body", "iframe", "p"]
     frame = outer.all("iframe")[0][0]
     assert frame["srcdoc"] == export_html(rig_glb, hostile)
-    assert frame["sandbox"] == "allow-scripts"
+    assert frame["sandbox"] == "allow-scripts allow-downloads"
     assert "height:500px" in frame["style"]
 
 

@@ -72,7 +72,13 @@ export class App {
     host.replaceChildren(column, this.panel.root);
     this.stage = new Stage(view);
     const look = lookOf(rig, () => this.stage.draw());
-    this.stage.show({ positions: this.blend.positions, normals: this.normals.normals, indices: rig.indices, ...look });
+    this.stage.show({
+      positions: this.blend.positions,
+      normals: this.normals.normals,
+      indices: rig.indices,
+      axes: rig.face.axes,
+      ...look,
+    });
     this.setGpu(this.stage.blendsWell(rig.face, rig.positions.length / 3));
     this.restore();
     this.show();

@@ -20,21 +20,33 @@ export function irisDirections(rig: Rig, material: number): Float32Array | null 
     for (const vertex of rig.indices.subarray(group.start, group.start + group.count)) vertices.add(vertex);
   }
   const directions = new Float32Array(rig.positions.length);
-  const middle = [...vertices].reduce((sum, vertex) => sum + rig.positions[3 * vertex], 0) / vertices.size;
+  const axes = rig.face.axes ?? IDENTITY_AXES;
+  const leftward = (vertex: number): number => dot(axes[0], rig.positions.subarray(3 * vertex, 3 * vertex + 3));
+  const middle = [...vertices].reduce((sum, vertex) => sum + leftward(vertex), 0) / vertices.size;
   for (const side of [-1, 1]) {
-    const ball = [...vertices].filter((vertex) => side * (rig.positions[3 * vertex] - middle) > 0);
+    const ball = [...vertices].filter((vertex) => side * (leftward(vertex) - middle) > 0);
     const sphere = fitSphere(rig.positions, ball);
     if (sphere === null) return null;
     for (const vertex of ball) {
       const offset = sphere.center.map((center, axis) => rig.positions[3 * vertex + axis] - center);
       if (Math.abs(Math.hypot(...offset) / sphere.radius - 1) > ROUNDNESS) return null;
       directions.set(
-        offset.map((part) => part / sphere.radius),
+        axes.map((axis) => dot(axis, offset) / sphere.radius),
         3 * vertex,
       );
     }
   }
   return directions;
+}
+
+const IDENTITY_AXES = [
+  [1, 0, 0],
+  [0, 1, 0],
+  [0, 0, 1],
+];
+
+function dot(axis: readonly number[], vector: ArrayLike<number>): number {
+  return axis[0] * vector[0] + axis[1] * vector[1] + axis[2] * vector[2];
 }
 
 /** Least-squares sphere: |p|^2 = 2 c.p + (r^2 - |c|^2) is linear in c and the last term. */

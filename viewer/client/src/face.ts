@@ -25,6 +25,8 @@ export interface Face {
   readonly units: readonly Target[];
   readonly pairs: readonly Pair[];
   readonly parts: readonly RigidPart[];
+  /** The subject's left, up and front as unit vectors, where the eyeballs say which way is up; null elsewhere. */
+  readonly axes: readonly [number[], number[], number[]] | null;
   /** The share of the subject's left half of each vertex, 0 to 1. */
   readonly share: Float32Array;
 }
@@ -88,7 +90,32 @@ export function faceOf(
       const [one, other] = factors(target.name).map((unit) => names.indexOf(unit));
       return { name: target.name, shape: linear(target), units: [one, other] as const };
     });
-  return { names, units: kept.map(linear), pairs, parts, share };
+  const axes = axesOf(parts[0], names, midPlaneOf(facet4d, matrix).normal, matrix);
+  return { names, units: kept.map(linear), pairs, parts, share, axes };
+}
+
+/** AU61 turns the eyeballs about the axis that points up. */
+function axesOf(
+  part: RigidPart | undefined,
+  names: readonly string[],
+  normal: readonly number[],
+  matrix: Matrix,
+): Face["axes"] {
+  const yaw = names.indexOf("AU61");
+  if (part === undefined || yaw < 0) return null;
+  const up = unit([...part.turns.subarray(3 * yaw, 3 * yaw + 3)]);
+  const front = unit(cross(turned(matrix, normal), up));
+  const axes: [number[], number[], number[]] = [cross(up, front), up, front];
+  return axes.flat().every(Number.isFinite) ? axes : null;
+}
+
+function cross(a: readonly number[], b: readonly number[]): number[] {
+  return [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+}
+
+function unit(vector: readonly number[]): number[] {
+  const size = Math.hypot(...vector);
+  return vector.map((part) => part / size);
 }
 
 function withoutVertices(target: Target, fixed: Uint8Array): Target {

@@ -1,11 +1,13 @@
 // The drawn scene: lights, camera, one mesh. It draws only when something changed.
 
 import {
+  Box3,
   BufferAttribute,
   BufferGeometry,
   DirectionalLight,
   HemisphereLight,
   Material as ThreeMaterial,
+  Matrix4,
   Mesh,
   NeutralToneMapping,
   PCFShadowMap,
@@ -32,6 +34,7 @@ export class Stage {
   private readonly controls: OrbitControls;
   private readonly key = new DirectionalLight(0xfff3e6, 1.9);
   private readonly geometry = new BufferGeometry();
+  private readonly box = new Box3();
   private readonly center = new Vector3();
   private radius = 1;
   private drawPending = false;
@@ -71,6 +74,8 @@ export class Stage {
     attributes: Record<string, BufferAttribute>;
     groups: readonly { start: number; count: number; material: number }[];
     materials: ThreeMaterial[];
+    /** The face's left, up and front; the head is drawn upright and facing us. */
+    axes: Face["axes"];
   }): void {
     this.geometry.setAttribute("position", new BufferAttribute(surface.positions, 3));
     this.geometry.setAttribute("normal", new BufferAttribute(surface.normals, 3));
@@ -78,11 +83,6 @@ export class Stage {
     this.geometry.setAttribute("rest", new BufferAttribute(surface.positions.slice(), 3));
     this.geometry.setIndex(new BufferAttribute(surface.indices, 1));
     for (const group of surface.groups) this.geometry.addGroup(group.start, group.count, group.material);
-    this.geometry.computeBoundingBox();
-    this.geometry.computeBoundingSphere();
-    const box = this.geometry.boundingBox!;
-    box.getCenter(this.center);
-    this.radius = Math.max(box.getSize(new Vector3()).length() / 2, 1e-6);
     this.shaded = surface.materials.map((material) =>
       readsPose(material, this.uniforms, String(material.userData["look"] ?? "plain")),
     );
@@ -91,6 +91,13 @@ export class Stage {
     this.mesh = mesh;
     mesh.castShadow = mesh.receiveShadow = true;
     mesh.frustumCulled = false;
+    if (surface.axes !== null) {
+      const [left, up, front] = surface.axes.map((axis) => new Vector3(...axis));
+      mesh.quaternion.setFromRotationMatrix(new Matrix4().makeBasis(left, up, front).transpose());
+    }
+    mesh.updateMatrixWorld();
+    this.box.setFromObject(mesh, true).getCenter(this.center);
+    this.radius = Math.max(this.box.getSize(new Vector3()).length() / 2, 1e-6);
     this.scene.add(mesh);
     this.light();
     this.resize();
@@ -210,7 +217,7 @@ export class Stage {
   }
 
   faceFront(): void {
-    const size = this.geometry.boundingBox!.getSize(new Vector3());
+    const size = this.box.getSize(new Vector3());
     const half = Math.max(size.y, size.x / this.camera.aspect) / 2;
     const distance = (half / Math.tan((FIELD_OF_VIEW * Math.PI) / 360)) * 1.12 + size.z / 2;
     this.camera.position.copy(this.center).add(new Vector3(0, 0, distance));
