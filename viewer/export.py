@@ -36,7 +36,8 @@ def write_html(
 def embed_fragment(glb_bytes: bytes, metadata: ViewerMetadata, height: int = 640) -> str:
     """An `<iframe>` that holds the whole page, to be put anywhere in the body of another HTML document.
 
-    The frame runs its own scripts and offers files to save: it can reach neither the document around it nor the network.
+    The frame runs its own scripts and may offer files to save: it reaches neither the document around it nor the
+    network.
 
     Args:
         glb_bytes: a GLB, with or without morph targets and a weights animation.
@@ -45,6 +46,6 @@ def embed_fragment(glb_bytes: bytes, metadata: ViewerMetadata, height: int = 640
     """
     page = html.escape(export_html(glb_bytes, metadata), quote=True)
     return (
-        f'<iframe title="{html.escape(metadata.title, quote=True)}" sandbox="allow-scripts allow-downloads" loading="lazy" '
-        f'style="width:100%;height:{int(height)}px;border:0;border-radius:12px" srcdoc="{page}"></iframe>'
+        f'<iframe title="{html.escape(metadata.title, quote=True)}" loading="lazy" '
+        f'sandbox="allow-scripts allow-downloads" style="width:100%;height:{int(height)}px;border:0;border-radius:12px" srcdoc="{page}"></iframe>'
     )
