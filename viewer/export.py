@@ -47,5 +47,6 @@ def embed_fragment(glb_bytes: bytes, metadata: ViewerMetadata, height: int = 640
     page = html.escape(export_html(glb_bytes, metadata), quote=True)
     return (
         f'<iframe title="{html.escape(metadata.title, quote=True)}" loading="lazy" '
-        f'sandbox="allow-scripts allow-downloads" style="width:100%;height:{int(height)}px;border:0;border-radius:12px" srcdoc="{page}"></iframe>'
+        f'sandbox="allow-scripts allow-downloads" '
+        f'style="width:100%;height:{int(height)}px;border:0;border-radius:12px" srcdoc="{page}"></iframe>'
     )

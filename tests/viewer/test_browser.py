@@ -314,7 +314,7 @@ def test_a_dropped_head_takes_the_place_or_is_explained(tmp_path, monkeypatch, m
         thread.start()
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/?token={app.state.token}"
         flags = [*FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=60000", "--dump-dom"]
-        document = subprocess.run([CHROMIUM, *flags, address], capture_output=True, timeout=120, check=True).stdout
+        document = subprocess.run([str(CHROMIUM), *flags, address], capture_output=True, timeout=120, check=True).stdout
         server.should_exit = True
         thread.join(10)
     state = dict(re.findall(r'data-(\w+)="([^"]*)"', document.decode().partition(">")[2].partition(">")[0]))
