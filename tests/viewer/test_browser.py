@@ -83,7 +83,7 @@ CONTROLS = """
   named("S").click();
   state.solo = [...app.pose].map((weight) => Number(weight !== 0)).join();
   named("S").click();
-  named("×1.5").click();
+  named("x1.5").click();
   drag(slider, 1.5);
   state.overdrive = app.pose[0].toFixed(2);
   const nameless = (each) => !each.getAttribute("aria-label") && !each.labels?.length && !each.textContent.trim();

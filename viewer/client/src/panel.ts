@@ -130,7 +130,7 @@ export class Panel {
 
   private tools(): HTMLElement {
     this.search.addEventListener("input", () => this.filter(this.search.value));
-    const overdrive = button("×1.5", { class: "overdrive", "aria-pressed": "false" }, () => {
+    const overdrive = button("x1.5", { class: "overdrive", "aria-pressed": "false" }, () => {
       const on = overdrive.getAttribute("aria-pressed") !== "true";
       overdrive.setAttribute("aria-pressed", String(on));
       for (const row of this.rows) row.setLargest(on ? 1.5 : 1);
