@@ -54,7 +54,9 @@ def test_basic_expressions_of_two_unseen_people(model: FacetVLM, heads: list) ->
 def test_neutral_and_a_sequence_that_comes_back_to_it(model: FacetVLM) -> None:
     rig = head_model().rig(HELD_OUT[0])
     sequence = rig.animate(neutral_apex_neutral(emotion_weights("happiness"), fps=8.0))
-    assert model.predict([rig.neutral, sequence]).names == ("neutral", "happiness")
+    neutrals = [head_model().identity(seed) for seed in range(450, 460)]
+    *at_rest, moving = model.predict([*neutrals, sequence]).names
+    assert at_rest.count("neutral") >= 8 and moving == "happiness"
 
 
 def test_a_new_label_is_a_sentence(model: FacetVLM) -> None:
