@@ -11,6 +11,7 @@ from jaxtyping import Float
 from tqdm import tqdm
 
 from aublend.head_model import HeadModel
+from aublend.postures import postures_of
 from aublend.units import AU_NAMES
 from mesh4d.errors import MeshFormatError
 from mesh4d.io import atomic_write
@@ -60,7 +61,7 @@ def build_blendset(model: HeadModel, seeds: Sequence[int]) -> BlendSet:
 
 
 def write_blendset(blendset: BlendSet, path: Path) -> None:
-    """Write the set as one .npz (about 1 MB an identity)."""
+    """Write the set as one .npz (about 1 MB an identity), with the weights of every identity's postures."""
     with atomic_write(path) as file:
         np.savez(
             file,
@@ -69,6 +70,8 @@ def write_blendset(blendset: BlendSet, path: Path) -> None:
             neutrals=blendset.neutrals,
             deltas=blendset.deltas,
             recipe=np.array(blendset.recipe),
+            posture_names=np.array(postures_of(0).names),
+            posture_weights=np.stack([postures_of(seed).weights for seed in blendset.seeds]),
         )
 
 
