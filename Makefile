@@ -26,6 +26,7 @@ bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.frame_folder
 	@$(BIN)/python -m benchmarks.render_views
 	@$(BIN)/python -m benchmarks.registration
+	@$(BIN)/python -m benchmarks.foreign_rigs
 	@$(BIN)/python -m benchmarks.drive
 	@$(BIN)/python -m benchmarks.speech
 

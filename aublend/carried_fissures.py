@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 from scipy.spatial import KDTree
 
 from aublend.anatomy import eye_centre
+from aublend.carrying import largest_piece
 from aublend.eyelids import Eyeball, lid_guard
 from aublend.fissures import Fissures, NeutralFissures
 from aublend.head_model import head_model
@@ -76,7 +77,7 @@ def lashes_of_fit(fit: HeadFit, rest: NeutralFissures) -> LashRide | None:
 def _loose(fit: HeadFit) -> Int[np.ndarray, " loose"]:
     """Vertices of all pieces but the one with the most triangles."""
     piece = vertex_components(fit.mesh.vertices, fit.mesh.faces)
-    return np.flatnonzero(piece != np.bincount(piece[fit.mesh.faces[:, 0]]).argmax())
+    return np.flatnonzero(piece != largest_piece(piece, fit.mesh.faces))
 
 
 def _eyeball(

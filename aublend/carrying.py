@@ -59,7 +59,7 @@ def carried_deltas(
     facing = np.einsum(
         "uc,uc->u", tree_normals(template, model.topology.faces, places), vertex_normals(mesh.vertices, mesh.faces)
     )
-    main = component == _largest(component, mesh.faces)
+    main = component == largest_piece(component, mesh.faces)
     steady &= ~main | (facing > LEAST_COSINE) | _lip_seam(mesh, side)
     steady &= ~inner
     wall = _wall_of_cavity(model, template, mesh, moved, deltas, np.flatnonzero(main & ~steady & ~inner))
@@ -133,7 +133,8 @@ def _torn(
     return torn
 
 
-def _largest(component: np.ndarray, faces: np.ndarray) -> int:
+def largest_piece(component: Int[np.ndarray, " U"], faces: Int[np.ndarray, "F 3"]) -> int:
+    """The connected piece with the most triangles: the skin."""
     return int(np.bincount(component[faces[:, 0]]).argmax())
 
 
@@ -152,7 +153,7 @@ def _inner_pieces(
     near_inner = kind[KDTree(template).query(mesh.vertices)[1]]
     count = np.bincount(component)
     share = np.bincount(component, near_inner, minlength=len(count)) / np.maximum(count, 1)
-    largest = _largest(component, mesh.faces)
+    largest = largest_piece(component, mesh.faces)
     inner = (share > 0.6)[component] & (component != largest)
     inner[eyes] = True
     return inner

@@ -6,6 +6,7 @@ stdout, a JSON object a line, how far it is, and last what was wrong with the fi
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from mesh4d.errors import MeshError, MeshFormatError
@@ -44,10 +45,8 @@ def _rig_glb(source: Path) -> bytes:
     from mesh4d.io.gltf_write import gltf_bytes
 
     if source.suffix.lower() in (".glb", ".npz"):
-        try:
+        with suppress(MeshFormatError):  # a mesh without a rig; if it is broken, the reader below says how
             return gltf_bytes(morph_mesh(read_rig(source)), None, binary=True)
-        except MeshFormatError:
-            pass  # a mesh without a rig; if it is broken, the reader below says how
     mesh = read_mesh(source)
     _say(stage="finding the face and predicting its rig")
     fit = fit_head(mesh)

@@ -1,5 +1,6 @@
 """The command `mesh4d render`: a mesh, a sequence or a whole data set to pictures."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -144,8 +145,6 @@ def _read(path: Path, as_sequence: bool) -> "Mesh | MeshSequence":
     except MeshFormatError:
         if entry is None or entry.read_sequence is None:
             raise
-        try:
+        with suppress(MeshFormatError):  # what is wrong with it as a mesh says more
             return read_sequence(path)
-        except MeshFormatError:
-            pass  # what is wrong with it as a mesh says more
         raise
