@@ -18,8 +18,8 @@ STIR_MM = 0.1
 CONTACT_MM = 0.1
 """Triangles that reach through each other by less only touch, as closed lips and lids do."""
 ANATOMY_MEASURES = {
-    "lid_gap_mm": "mean |gap| along both fissures, where the lids shall meet",
-    "lid_gap_worst_mm": "greatest |gap| along both fissures, where the lids shall meet",
+    "lid_gap_mm": "mean open gap along both fissures, where the lids shall meet",
+    "lid_gap_worst_mm": "greatest open gap along both fissures, where the lids shall meet",
     "lip_seal_mm": "mean |gap| along the mouth, where the lips shall be sealed",
     "lip_seal_worst_mm": "greatest |gap| along the mouth, where the lips shall be sealed",
     "lip_parting_mm": "greatest gap along the mouth under AU25",
