@@ -7,13 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from facet_vlm.evaluation.report import Report
     from facet_vlm.predict import FacetVLM, load
     from facet_vlm.predictions import Predictions
-    from facet_vlm.report import Report
 
 __all__ = ["FacetVLM", "Predictions", "Report", "load"]
 
-_HOME = {"FacetVLM": "predict", "load": "predict", "Predictions": "predictions", "Report": "report"}
+_HOME = {"FacetVLM": "predict", "load": "predict", "Predictions": "predictions", "Report": "evaluation.report"}
 
 
 def __getattr__(name: str) -> object:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 
-from facet_vlm.model import FacetNetwork
+from facet_vlm.network.facet import FacetNetwork
 from mesh4d.errors import MeshError
 
 CHUNK = 32

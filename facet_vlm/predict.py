@@ -7,12 +7,12 @@ import numpy as np
 from jaxtyping import UInt8
 
 from aublend.registration import HeadFit
+from facet_vlm.faces.views import face_images, view_angles
 from facet_vlm.inference import resolve_device, score_images, softmax
-from facet_vlm.model import FacetNetwork
+from facet_vlm.language.prompts import label_sentences
+from facet_vlm.network.facet import FacetNetwork
+from facet_vlm.network.weights import ModelCard, read_weights
 from facet_vlm.predictions import Predictions
-from facet_vlm.prompts import label_sentences
-from facet_vlm.views import face_images, view_angles
-from facet_vlm.weights import ModelCard, read_weights
 from mesh4d.errors import MeshError
 from mesh4d.mesh import Mesh
 from mesh4d.sequence import MeshSequence

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from facet_vlm.config import Config, DataConfig, ModelConfig, TrainConfig
-from facet_vlm.data import ExpressionSet, render_subjects
-from facet_vlm.model import FacetNetwork, build_network
-from facet_vlm.views import view_angles
+from facet_vlm.faces.expression_set import ExpressionSet, render_subjects
+from facet_vlm.faces.views import view_angles
+from facet_vlm.network.facet import FacetNetwork, build_network
 
 TINY = Config(
     name="tiny",

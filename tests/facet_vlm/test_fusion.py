@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from facet_vlm.fusion import CrossViewAggregation, TextGuidedFusion, mean_over_present, sine_places
+from facet_vlm.network.fusion import CrossViewAggregation, TextGuidedFusion, mean_over_present, sine_places
 
 B, N, D, K = 3, 5, 16, 4
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from aublend.captions import REGIONS, face_caption, mirrored_halves, region_caption, region_rows
 from aublend.curves import half_weights
 from aublend.emotions import EMOTIONS
 from aublend.units import ACTION_UNITS, AU_NAMES
-from facet_vlm.captions import REGIONS, face_caption, mirrored_halves, region_caption, region_rows
-from facet_vlm.encoders import PRESET_FOLDER
-from facet_vlm.prompts import class_sentences, label_sentences
-from facet_vlm.tokenizer import PAD, START, UNKNOWN, WordTokenizer, read_vocabulary, vocabulary_of
+from facet_vlm.language.prompts import class_sentences, label_sentences
+from facet_vlm.language.tokenizer import PAD, START, UNKNOWN, WordTokenizer, read_vocabulary, vocabulary_of
+from facet_vlm.network.encoders import PRESET_FOLDER
 from mesh4d.datasets.labels import BASIC_EXPRESSIONS, EXPRESSIONS, canonical_label
 from mesh4d.errors import MeshFormatError, SpecError
 from mesh4d.specs import load_toml

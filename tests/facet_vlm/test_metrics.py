@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facet_vlm.metrics import accuracy, confusion_matrix, f1_per_class, macro_f1, unweighted_average_recall
+from facet_vlm.evaluation.metrics import accuracy, confusion_matrix, f1_per_class, macro_f1, unweighted_average_recall
 
 TRUTH = np.array([0, 0, 0, 1, 1, 2])
 GUESS = np.array([0, 0, 1, 1, 2, 2])

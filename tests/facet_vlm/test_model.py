@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from facet_vlm.config import ModelConfig, preset
-from facet_vlm.data import ExpressionSet
+from facet_vlm.faces.expression_set import ExpressionSet
 from facet_vlm.inference import resolve_device, score_images, softmax
-from facet_vlm.model import FacetNetwork, build_network
-from facet_vlm.prompts import label_sentences
+from facet_vlm.language.prompts import label_sentences
+from facet_vlm.network.facet import FacetNetwork, build_network
 from mesh4d.errors import SpecError
 
 SENTENCES = label_sentences()

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from facet_vlm import objectives
 from facet_vlm.config import LossWeights
+from facet_vlm.training import objectives
 
 
 def test_consistency_is_zero_for_equal_predictions_and_symmetric_kl_otherwise() -> None:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facet_vlm.cli import top_probabilities
+from facet_vlm.commands.predict import top_probabilities
+from facet_vlm.evaluation.report import Report
 from facet_vlm.predictions import Predictions, read_predictions, write_predictions
-from facet_vlm.report import Report
 from mesh4d.errors import MeshError, MeshFormatError
 
 LABELS = ("happiness", "fear")

@@ -10,12 +10,13 @@ from aublend.curves import neutral_apex_neutral
 from aublend.emotions import emotion_weights
 from aublend.head_model import head_model
 from facet_vlm import FacetVLM, load
-from facet_vlm.cli import main, named_labels
+from facet_vlm.cli import main
+from facet_vlm.commands.predict import named_labels
 from facet_vlm.config import DataConfig, ModelConfig
-from facet_vlm.data import render_subjects
-from facet_vlm.evaluate import subject_proof
-from facet_vlm.prompts import class_sentences
-from facet_vlm.weights import WEIGHTS_FOLDER
+from facet_vlm.evaluation.synthetic import subject_proof
+from facet_vlm.faces.expression_set import render_subjects
+from facet_vlm.language.prompts import class_sentences
+from facet_vlm.network.weights import WEIGHTS_FOLDER
 from mesh4d.datasets.labels import BASIC_EXPRESSIONS, EXPRESSIONS
 from mesh4d.errors import MeshError, SplitError
 from mesh4d.io import write_mesh

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from facet_vlm import loop
-from facet_vlm.batches import training_batch
 from facet_vlm.config import Config
-from facet_vlm.data import ExpressionSet, expression_set, render_subjects
-from facet_vlm.loop import losses_of, optimizer_of, train, warm_cosine
-from facet_vlm.model import build_network
-from facet_vlm.train import run_training
-from facet_vlm.weights import read_weights
+from facet_vlm.faces.expression_set import ExpressionSet, expression_set, render_subjects
+from facet_vlm.network.facet import build_network
+from facet_vlm.network.weights import read_weights
+from facet_vlm.training import loop
+from facet_vlm.training.batches import training_batch
+from facet_vlm.training.loop import losses_of, optimizer_of, train, warm_cosine
+from facet_vlm.training.run import run_training
 from mesh4d.datasets.labels import EXPRESSIONS
 from mesh4d.errors import MeshFormatError, SplitError
 

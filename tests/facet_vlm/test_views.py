@@ -5,8 +5,15 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from aublend.head_model import head_model
-from facet_vlm.batches import BACKGROUND, mirrored_images, shifted
-from facet_vlm.views import EYE_DISTANCE_MM, aligned_face_images, face_images, standard_vertices, to_bytes, view_angles
+from facet_vlm.faces.views import (
+    EYE_DISTANCE_MM,
+    aligned_face_images,
+    face_images,
+    standard_vertices,
+    to_bytes,
+    view_angles,
+)
+from facet_vlm.training.batches import BACKGROUND, mirrored_images, shifted
 from mesh4d.mesh import Mesh
 
 

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from facet_vlm.config import ModelConfig
-from facet_vlm.model import FacetNetwork
-from facet_vlm.weights import ModelCard, read_weights, write_weights
+from facet_vlm.network.facet import FacetNetwork
+from facet_vlm.network.weights import ModelCard, read_weights, write_weights
 from mesh4d.errors import MeshFormatError, SpecError
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facet_vlm.config import Config
-from facet_vlm.data import TRAINING_PARTS, expression_set
-from facet_vlm.evaluate import evaluate
+from facet_vlm.evaluation.synthetic import evaluate
+from facet_vlm.faces.expression_set import TRAINING_PARTS, expression_set
 from facet_vlm.inference import resolve_device
-from facet_vlm.loop import train
-from facet_vlm.model import FacetNetwork, build_network
+from facet_vlm.network.facet import FacetNetwork, build_network
+from facet_vlm.network.weights import ModelCard, write_weights
 from facet_vlm.predict import load
-from facet_vlm.weights import ModelCard, write_weights
+from facet_vlm.training.loop import train
 from mesh4d.io.atomic import atomic_write
 from mesh4d.specs import load_split
 

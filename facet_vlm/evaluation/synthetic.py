@@ -7,14 +7,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from facet_vlm.config import DataConfig
-from facet_vlm.data import ExpressionSet, expression_set
+from facet_vlm.evaluation.metrics import accuracy, confusion_matrix
+from facet_vlm.evaluation.report import Report
+from facet_vlm.faces.expression_set import ExpressionSet, expression_set
+from facet_vlm.faces.views import view_angles
 from facet_vlm.inference import Scores, score_images, softmax
-from facet_vlm.metrics import accuracy, confusion_matrix
+from facet_vlm.language.prompts import label_sentences
 from facet_vlm.predict import FacetVLM
 from facet_vlm.predictions import Predictions, write_predictions
-from facet_vlm.prompts import label_sentences
-from facet_vlm.report import Report
-from facet_vlm.views import view_angles
 from mesh4d.datasets.labels import BASIC_EXPRESSIONS, EXPRESSIONS
 from mesh4d.datasets.splits import prove_disjoint
 from mesh4d.errors import SplitError

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 
-from facet_vlm.captions import mirrored_halves
-from facet_vlm.data import ExpressionSet
-from facet_vlm.views import to_bytes
+from aublend.captions import mirrored_halves
+from facet_vlm.faces.expression_set import ExpressionSet
+from facet_vlm.faces.views import to_bytes
 
 MAX_SHIFT_PX = 4
 ERASED_SHARE = 0.25

@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float, UInt8
 from torch import nn
 
 from facet_vlm.config import ModelConfig
-from facet_vlm.encoders import ClipEncoders, build_encoders
-from facet_vlm.fusion import CrossViewAggregation, TextGuidedFusion, mean_over_present
+from facet_vlm.network.encoders import ClipEncoders, build_encoders
+from facet_vlm.network.fusion import CrossViewAggregation, TextGuidedFusion, mean_over_present
 
 
 @dataclass(frozen=True)

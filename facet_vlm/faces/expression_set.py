@@ -15,8 +15,8 @@ from jaxtyping import Float, Int, UInt8
 from tqdm import tqdm
 
 from facet_vlm.config import DataConfig, ModelConfig
-from facet_vlm.synthesis import person_expressions
-from facet_vlm.views import aligned_face_images
+from facet_vlm.faces.synthesis import person_expressions
+from facet_vlm.faces.views import aligned_face_images
 from mesh4d.errors import MeshFormatError, SplitError
 from mesh4d.io.atomic import atomic_write
 from mesh4d.specs import load_split
@@ -32,7 +32,7 @@ class ExpressionSet:
     """Rendered samples with their labels."""
 
     images: UInt8[np.ndarray, "B N 3 H W"]
-    """Bands of `facet_vlm.views.BANDS`, one picture per view of the rig."""
+    """Bands of `facet_vlm.faces.views.BANDS`, one picture per view of the rig."""
     labels: Int[np.ndarray, " B"]
     subjects: Int[np.ndarray, " B"]
     intensities: Float[np.ndarray, " B"]

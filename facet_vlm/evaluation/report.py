@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from facet_vlm.metrics import accuracy, confusion_matrix, f1_per_class, macro_f1, unweighted_average_recall
+from facet_vlm.evaluation.metrics import accuracy, confusion_matrix, f1_per_class, macro_f1, unweighted_average_recall
 from facet_vlm.predictions import Predictions
 from mesh4d.errors import MeshError
 from mesh4d.io.atomic import atomic_write

@@ -13,11 +13,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from facet_vlm.config import ModelConfig
-from facet_vlm.model import FacetNetwork, build_network
+from facet_vlm.network.facet import FacetNetwork, build_network
 from mesh4d.errors import MeshFormatError, SpecError
 from mesh4d.io.atomic import atomic_write
 
-WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+WEIGHTS_FOLDER = Path(__file__).parent.parent / "weights"
 
 
 @dataclass(frozen=True)

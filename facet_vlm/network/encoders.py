@@ -10,10 +10,10 @@ from jaxtyping import Float, Int
 from torch import nn
 
 from facet_vlm.config import ModelConfig
-from facet_vlm.tokenizer import WordTokenizer, read_vocabulary
+from facet_vlm.language.tokenizer import WordTokenizer, read_vocabulary
 from mesh4d.errors import SpecError
 
-PRESET_FOLDER = Path(__file__).parent / "presets"
+PRESET_FOLDER = Path(__file__).parent.parent / "presets"
 Tokenizer = Callable[[list[str]], Int[torch.Tensor, "B L"]]
 
 

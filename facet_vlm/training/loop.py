@@ -11,16 +11,16 @@ from jaxtyping import Int
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from facet_vlm import objectives
-from facet_vlm.batches import Batch, training_batch
-from facet_vlm.captions import REGIONS, face_caption, region_caption, region_rows
+from aublend.captions import REGIONS, face_caption, region_caption, region_rows
 from facet_vlm.config import Config, TrainConfig
-from facet_vlm.data import ExpressionSet
+from facet_vlm.evaluation.metrics import confusion_matrix, unweighted_average_recall
+from facet_vlm.faces.expression_set import ExpressionSet
+from facet_vlm.faces.views import view_angles
 from facet_vlm.inference import score_images
-from facet_vlm.metrics import confusion_matrix, unweighted_average_recall
-from facet_vlm.model import FacetNetwork
-from facet_vlm.prompts import label_sentences
-from facet_vlm.views import view_angles
+from facet_vlm.language.prompts import label_sentences
+from facet_vlm.network.facet import FacetNetwork
+from facet_vlm.training import objectives
+from facet_vlm.training.batches import Batch, training_batch
 from mesh4d.datasets.labels import EXPRESSIONS
 from mesh4d.datasets.splits import prove_disjoint
 

@@ -12,7 +12,7 @@ from aublend.emotions import sample_emotion_weights
 from aublend.head_model import head_model
 from aublend.units import N_UNITS
 from facet_vlm.config import DataConfig
-from facet_vlm.views import standard_vertices
+from facet_vlm.faces.views import standard_vertices
 from mesh4d.datasets.labels import EXPRESSIONS
 from mesh4d.geometry.normals import vertex_normals
 from mesh4d.mesh import Mesh

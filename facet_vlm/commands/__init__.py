@@ -1,0 +1,1 @@
+"""The commands of `facet-vlm`, one a module."""

@@ -1,0 +1,1 @@
+"""From saved predictions to numbers that can be trusted."""

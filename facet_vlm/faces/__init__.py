@@ -1,0 +1,1 @@
+"""Faces as network input: how they are synthesised, framed, rendered and kept."""

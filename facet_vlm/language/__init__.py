@@ -1,0 +1,1 @@
+"""What the network reads about faces: words, sentences per label, prompts that learn."""

@@ -1,0 +1,1 @@
+"""Image and text towers, fusion over views, and the file that keeps their weights."""
