@@ -11,6 +11,7 @@ from facet_vlm.commands.predict import Predict
 from facet_vlm.commands.protocols import Protocols
 from facet_vlm.commands.report import ReportOf
 from facet_vlm.commands.train import Train
+from facet_vlm.commands.vocabulary import Vocabulary
 from mesh4d.command import reader_may_leave, run_command
 
 Command = (
@@ -19,6 +20,7 @@ Command = (
     | Annotated[Predict, subcommand("predict")]
     | Annotated[ReportOf, subcommand("report")]
     | Annotated[Protocols, subcommand("protocols")]
+    | Annotated[Vocabulary, subcommand("vocabulary")]
 )
 
 

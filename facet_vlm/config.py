@@ -23,6 +23,12 @@ class ModelConfig:
     fusion_heads: int = 4
     cvsa_layers: int = 1
     dropout: float = 0.1
+    cvsa: bool = True
+    """Off: views do not see each other (for ablation, as the next two)."""
+    mtgf: bool = True
+    """Off: a text is compared with the mean of the views."""
+    text: bool = True
+    """Off: a learned vector per canonical expression instead of sentences; no other label can be asked for."""
 
 
 @dataclass(frozen=True)
@@ -31,20 +37,39 @@ class DataConfig:
 
     split: str = "aublendset"
     """data_specs/splits/NAME.json; training reads its parts 'train' and 'validation' only."""
-    train_intensities: tuple[tuple[float, float], ...] = ((0.35, 0.55), (0.55, 0.8), (0.8, 1.0))
+    train_intensities: tuple[tuple[float, float], ...] = ((0.35, 0.55), (0.45, 0.8), (0.8, 1.0))
     """One draw per expression and identity from each range."""
     test_intensities: tuple[float, ...] = (0.35, 0.5, 0.65, 0.8, 1.0)
     """One draw per expression and held-out identity at each; neutral is drawn as often."""
+    scenario: str = "plain"
+    """What held-out faces meet; `facet_vlm.faces.synthesis.scenario`."""
+    held_out_labels: tuple[str, ...] = ()
+    """Expressions that training never shows nor names, to test labels given by sentences alone."""
+    more_neutrals: int = 4
+    """Neutral faces per training identity beyond one per range of intensities."""
+    mixtures: int = 4
+    """MIDAS mixtures of two expressions, with soft labels, per training identity."""
+    anything: int = 8
+    """Faces of random units per training identity, which teach captions and no label."""
+    kept_views: int = 4
+    """Views rendered of each training sample, drawn from the rig and turned by up to `camera_jitter_deg`."""
+    camera_jitter_deg: float = 5.0
+    own_share: float = 0.6
+    """Share of training faces with a build and a manner of moving that the generator does not have."""
+    noise_share: float = 0.6
+    coarse_share: float = 0.15
+    loss_share: float = 0.5
+    """Share with holes, a scan's cut, or imaged by a range scanner."""
+    cover_share: float = 0.15
+    """Share with hair or something else before the face."""
     yaw_deg: float = 12.0
     """Largest random turn of the head either way; pitch and roll likewise."""
-    pitch_deg: float = 8.0
-    roll_deg: float = 5.0
-    noise_mm: float = 0.4
-    """Largest standard deviation of scan-like noise along the normals; half of the samples have some."""
+    pitch_deg: float = 10.0
+    roll_deg: float = 7.0
+    place_jitter_mm: float = 2.5
+    size_jitter: float = 0.035
     residual: float = 0.1
     """Largest weight of the stray units that even a neutral face shows."""
-    scan_share: float = 0.5
-    """Share of training samples cut like a scan: no eyeballs, teeth or lashes, and nothing beyond the face."""
     max_train_subjects: int | None = None
     """Use only the first subjects of each part; for quick trials."""
     seed: int = 0
@@ -52,14 +77,18 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """What each objective counts in the sum; our own choice."""
+    """What each objective counts in the sum; 0 leaves it out. Our own choice."""
 
     fused: float = 1.0
     per_view: float = 0.5
     prediction_consistency: float = 0.2
     feature_consistency: float = 0.1
-    captions: float = 0.3
+    unit_captions: float = 0.3
+    """Captions of the strongest action units."""
     region_captions: float = 0.15
+    """Captions of one region."""
+    summary_captions: float = 0.15
+    """Captions of the state and what shows it."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +96,12 @@ class TrainConfig:
     """The optimisation."""
 
     epochs: int = 10
-    validate_every: int = 3
+    validate_every: int = 2
     """Epochs between looks at the validation identities; the last epoch is always looked at."""
+    patience: int | None = None
+    """Stop after so many looks without a better one; None goes to the last epoch."""
     batch_size: int = 32
+    """Over all processes together."""
     views_per_sample: int = 3
     """Random views of each sample in a step; evaluation uses all."""
     sentences_per_class: int = 3
@@ -80,6 +112,8 @@ class TrainConfig:
     caption_temperature: float = 0.25
     """Spread of the soft targets: distance of action unit weights at which a caption counts 1/e of the sample's own."""
     gradient_clip: float = 1.0
+    mixed_precision: bool = False
+    """bfloat16 in the forward pass; for hardware that is faster with it."""
     loss: LossWeights = field(default_factory=LossWeights)
     seed: int = 0
     threads: int = 1

@@ -37,7 +37,8 @@ def _type_name(hint: object) -> str:
         return _SCALARS[hint]
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
-        return f"readonly {_type_name(arguments[0])}[]"
+        inner = _type_name(arguments[0])
+        return f"readonly ({inner})[]" if " " in inner else f"readonly {inner}[]"
     if origin is Mapping and arguments[0] is str:
         return f"Readonly<Record<string, {_type_name(arguments[1])}>>"
     if origin in (typing.Union, types.UnionType):

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from aublend.arkit import ARKIT_NAMES, ARKIT_TABLE, ArkitRow
+from aublend.arkit import ARKIT_NAMES, ARKIT_TABLE, ROTATION_NAMES, ArkitRow
 from aublend.emotion_pad import pad_faces
+from aublend.style import styles
 from mesh4d.errors import MeshFormatError, SpecError
 from mesh4d.specs import load_split, load_toml
-from viewer.messages import ArkitUnit, EmotionPreset, PadPoint, UnitInfo, ViewerMetadata
+from viewer.messages import ArkitUnit, EmotionPreset, PadPoint, StyleInfo, UnitInfo, ViewerMetadata
 
 GLB_MAGIC = b"glTF"
 GROUP_HEADINGS = {"upper": "Upper face", "lower": "Lower face", "lip": "Lips", "jaw": "Jaw", "eye": "Eyes"}
@@ -23,6 +24,7 @@ def viewer_metadata(
     *,
     autoplay: bool = False,
     weights: Mapping[str, float] | None = None,
+    seed: int | None = None,
     load: Callable[[str], dict[str, Any]] = load_toml,
 ) -> ViewerMetadata:
     """Labels and presets for the page, from data_specs/action_units.toml and data_specs/emotions.toml.
@@ -31,6 +33,7 @@ def viewer_metadata(
         title: the page's title, usually the file's name.
         autoplay: start the GLB's animation at once.
         weights: slider positions to open with, by target name.
+        seed: of the embedded head that is shown, if it is one.
         load: reads one table of data_specs by name.
 
     Raises:
@@ -43,7 +46,8 @@ def viewer_metadata(
     presets = tuple(_preset(name, table, units) for name, table in emotions.items() if table.get("units"))
     return ViewerMetadata(
         title, units, presets, _pad(), ARKIT_NAMES, tuple(map(_arkit_unit, ARKIT_TABLE.values())), autoplay,
-        dict(weights or {}),
+        dict(weights or {}), arkit_rotations=ROTATION_NAMES, seed=seed,
+        styles=tuple(StyleInfo(style.name, style.description) for style in styles().values()),
     )  # fmt: skip
 
 
@@ -77,14 +81,18 @@ def _preset(name: str, table: dict[str, Any], units: tuple[UnitInfo, ...]) -> Em
     return EmotionPreset(name, weights)
 
 
+def embedded_seed() -> int:
+    """The identity of the embedded head that is shown where none is asked for."""
+    return int(load_split("aublendset")["demo"][0])
+
+
 def embedded_head() -> bytes:
     """The rig of one identity of the embedded head model, as GLB."""
     from aublend import head_model
     from aublend.rig_files import morph_mesh
     from mesh4d.io.gltf_write import gltf_bytes
 
-    seed = int(load_split("aublendset")["demo"][0])
-    return gltf_bytes(morph_mesh(head_model().rig(seed)), None, binary=True)
+    return gltf_bytes(morph_mesh(head_model().rig(embedded_seed())), None, binary=True)
 
 
 def glb_of_file(path: str | os.PathLike[str]) -> bytes:

@@ -51,21 +51,31 @@ def perform(plan: ExpressionPlan, identity: int, expression: str, kind: Kind, nu
     apex = _apex(plan, expression, intensity, rng)
     if kind == "still":
         return Take(expression, apex[None], intensity, None, None, None, caption_of(expression, apex))
-    envelope = _envelope(plan, rng)
-    time = np.arange(len(envelope)) / plan.fps
-    lags = plan.lag_s * np.clip(rng.standard_normal(N_UNITS), -2, 2)
-    shown = np.stack([np.interp(time - lag, time, envelope) for lag in lags], axis=1)
-    halves = shown[:, None, :] * apex
+    halves, envelope = unfolded(plan, apex, rng)
     if intensity > 0 or apex.any():
         moving = np.flatnonzero(envelope > 1e-6)
         onset, top, offset = int(moving[0]), int(envelope.argmax()), int(moving[-1])
     else:
         onset = top = offset = None
-    blink = _blinks(plan, time, rng)
-    closing = np.maximum(halves[:, :, AU_INDEX["AU45"]], blink[:, None])
-    halves[:, :, AU_INDEX["AU45"]] = closing
-    halves[:, :, AU_INDEX["AU5"]] *= 1 - blink[:, None]
     return Take(expression, halves, intensity, onset, top, offset, caption_of(expression, apex))
+
+
+def unfolded(
+    plan: ExpressionPlan, apex: Float[np.ndarray, "2 A"], rng: np.random.Generator
+) -> tuple[Float[np.ndarray, "T 2 A"], Float[np.ndarray, " T"]]:
+    """Any apex as a take in time: rest, rise, hold, fall, rest, units a little apart, blinks over it.
+
+    Returns:
+        Weights at every frame, and how far the expression is shown there, 0 to 1.
+    """
+    envelope = _envelope(plan, rng)
+    time = np.arange(len(envelope)) / plan.fps
+    lags = plan.lag_s * np.clip(rng.standard_normal(N_UNITS), -2, 2)
+    halves = np.stack([np.interp(time - lag, time, envelope) for lag in lags], axis=1)[:, None, :] * apex
+    blink = _blinks(plan, time, rng)
+    halves[:, :, AU_INDEX["AU45"]] = np.maximum(halves[:, :, AU_INDEX["AU45"]], blink[:, None])
+    halves[:, :, AU_INDEX["AU5"]] *= 1 - blink[:, None]
+    return halves, envelope
 
 
 def take_rng(plan: ExpressionPlan, identity: int, expression: str, kind: str, number: int) -> np.random.Generator:

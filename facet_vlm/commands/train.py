@@ -37,4 +37,6 @@ class Train:
             config = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=self.epochs))
             command += f" --epochs {self.epochs}"
         done = run_training(config, self.output or Path("runs") / self.preset, command, self.device)
+        if done is None:
+            return {"status": "the leading process writes the weights"}
         return {"weights": str(done.weights), **done.card.metrics}

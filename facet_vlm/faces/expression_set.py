@@ -1,12 +1,13 @@
 """Synthesised expressions as network input: rendered once in parallel processes, kept as bytes in one file."""
 
+import dataclasses
 import hashlib
 import json
 import multiprocessing
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,16 +16,17 @@ from jaxtyping import Float, Int, UInt8
 from tqdm import tqdm
 
 from facet_vlm.config import DataConfig, ModelConfig
-from facet_vlm.faces.synthesis import person_expressions
-from facet_vlm.faces.views import aligned_face_images
+from facet_vlm.faces.synthesis import judged_faces, training_faces
+from facet_vlm.faces.views import aligned_face_images, view_angles
 from mesh4d.errors import MeshFormatError, SplitError
 from mesh4d.io.atomic import atomic_write
+from mesh4d.render import CameraRig, camera_rig
 from mesh4d.specs import load_split
 
 TRAINING_PARTS = ("train", "validation")
 FEW_SUBJECTS = 4
 """So few are done before parallel processes have started."""
-FIELDS = ("images", "labels", "subjects", "intensities", "halves")
+FIELDS = ("images", "angles_deg", "labels", "targets", "subjects", "intensities", "halves")
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,13 @@ class ExpressionSet:
     """Rendered samples with their labels."""
 
     images: UInt8[np.ndarray, "B N 3 H W"]
-    """Bands of `facet_vlm.faces.views.BANDS`, one picture per view of the rig."""
+    """Bands of `facet_vlm.faces.views.BANDS`, one picture per view."""
+    angles_deg: Float[np.ndarray, "B N 2"]
+    """Yaw and pitch of each view."""
     labels: Int[np.ndarray, " B"]
+    """Row of EXPRESSIONS; -1 where the face shows none of them."""
+    targets: Float[np.ndarray, "B K"]
+    """Probability of each expression; zeros where the face shows none of them."""
     subjects: Int[np.ndarray, " B"]
     intensities: Float[np.ndarray, " B"]
     halves: Float[np.ndarray, "B 2 A"]
@@ -109,17 +116,35 @@ def read_expression_set(path: Path) -> ExpressionSet:
 
 
 def _render_person(subject: int, data: DataConfig, model: ModelConfig, training: bool) -> ExpressionSet:
-    samples = list(person_expressions(subject, data, training))
+    rng = np.random.default_rng([data.seed, subject, 2])
+    faces = list(training_faces(subject, data) if training else judged_faces(subject, data))
+    rig = camera_rig(model.rig)
+    rigs = [jittered(rig, data.kept_views, data.camera_jitter_deg, rng) if training else rig for _ in faces]
+    images = [
+        aligned_face_images(face.mesh, cameras, model.image_size) for face, cameras in zip(faces, rigs, strict=True)
+    ]
     return ExpressionSet(
-        images=np.stack([aligned_face_images(sample.mesh, model.rig, model.image_size) for sample in samples]),
-        labels=np.array([sample.label for sample in samples]),
-        subjects=np.full(len(samples), subject),
-        intensities=np.array([sample.intensity for sample in samples], np.float32),
-        halves=np.stack([sample.halves for sample in samples]),
+        images=np.stack(images),
+        angles_deg=np.stack([view_angles(cameras) for cameras in rigs]),
+        labels=np.array([face.shown.label for face in faces]),
+        targets=np.stack([face.shown.target for face in faces]),
+        subjects=np.full(len(faces), subject),
+        intensities=np.array([face.shown.intensity for face in faces], np.float32),
+        halves=np.stack([face.shown.halves for face in faces]),
+    )
+
+
+def jittered(rig: CameraRig, count: int, largest_deg: float, rng: np.random.Generator) -> CameraRig:
+    """Some of a rig's cameras, moved a little: a model that saw exact places only would not read others."""
+    chosen = np.sort(rng.choice(len(rig), min(count, len(rig)), replace=False))
+    yaws = np.asarray(rig.yaws_deg)[chosen] + rng.uniform(-largest_deg, largest_deg, len(chosen))
+    pitches = np.asarray(rig.pitches_deg)[chosen] + rng.uniform(-largest_deg, largest_deg, len(chosen))
+    return dataclasses.replace(
+        rig, name=f"{rig.name}, jittered", yaws_deg=tuple(yaws.tolist()), pitches_deg=tuple(pitches.tolist())
     )
 
 
 def _request_hash(part: str, subjects: list[int], data: DataConfig, model: ModelConfig) -> str:
     """What decides the file's content, short; sources that changed need a new folder."""
-    request = [part, subjects, asdict(data), model.rig, model.image_size]
+    request = [part, subjects, dataclasses.asdict(data), model.rig, model.image_size]
     return hashlib.sha256(json.dumps(request).encode()).hexdigest()[:16]

@@ -1,102 +1,119 @@
-"""One person's expressions: sampled action units on their own rig, with the accidents of capture."""
+"""One person's faces: what they show, on their own rig, with what happens to it before it is a file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from jaxtyping import Float
-from scipy.spatial.transform import Rotation
 
-from aublend.curves import half_weights
-from aublend.emotions import sample_emotion_weights
 from aublend.head_model import head_model
-from aublend.units import N_UNITS
+from aublend.rig import AURig
 from facet_vlm.config import DataConfig
+from facet_vlm.faces.accidents import accident, captured, misplaced, own_build, own_manner
+from facet_vlm.faces.acting import Showing, any_way, anything, mixture, prototype
 from facet_vlm.faces.views import standard_vertices
 from mesh4d.datasets.labels import EXPRESSIONS
-from mesh4d.geometry.normals import vertex_normals
+from mesh4d.errors import MeshError
 from mesh4d.mesh import Mesh
 
-MAX_STRAY_UNITS = 3
-PLACE_JITTER_MM = 2.0
-SIZE_JITTER = 0.03
-UNSCANNED_PARTS = ("eyes", "iris", "pupil", "teeth", "tongue", "lashes", "mouth")
-CUT_CENTRE_MM = np.array([0.0, -30.0, 15.0])
-CUT_RADIUS_MM = (72.0, 105.0)
+PLAIN = "plain"
+MIXING = 0.4
+"""Alpha of the Beta distribution that shares of mixtures are drawn from."""
 
 
 @dataclass(frozen=True)
-class Expression:
+class Face:
     """One synthesised sample."""
 
     mesh: Mesh
-    """In the face frame and at standard size, but for the jitter."""
-    label: int
-    """Row of EXPRESSIONS."""
-    intensity: float
-    """0 for neutral."""
-    halves: Float[np.ndarray, "2 A"]
-    """Action unit weights of the left and the right half."""
+    """In the face frame and at standard size, but for the errors of alignment."""
+    shown: Showing
 
 
-def person_expressions(seed: int, config: DataConfig, training: bool) -> Iterator[Expression]:
-    """All samples of one identity; the same for the same seed and configuration.
+def training_faces(seed: int, config: DataConfig) -> Iterator[Face]:
+    """What one identity adds to the training data; the same for the same seed and configuration."""
+    rig = head_model().rig(seed)
+    rng = np.random.default_rng([config.seed, seed, 1])
+    shown: list[Showing] = []
+    for name in EXPRESSIONS:
+        if name in config.held_out_labels:
+            continue
+        for low, high in config.train_intensities:
+            shown.append(any_way(name, float(rng.uniform(low, high)), config.residual, rng))
+    expressive = [one for one in shown if one.intensity > 0]
+    shown += [any_way("neutral", 0.0, config.residual, rng) for _ in range(config.more_neutrals)]
+    for _ in range(config.mixtures):
+        first, second = rng.choice(len(expressive), 2, replace=False)
+        shown.append(mixture(expressive[first], expressive[second], float(rng.beta(MIXING, MIXING))))
+    shown += [anything(config.residual, rng) for _ in range(config.anything)]
+    for one in shown:
+        mesh = performed(rig, one, rng, own=rng.random() < config.own_share)
+        yield Face(captured(mesh, config, rng), one)
 
-    Args:
-        seed: the identity.
-        training: draw intensities from the training ranges and cut some samples like scans; otherwise take the test
-            intensities, and the whole head.
+
+def judged_faces(seed: int, config: DataConfig) -> Iterator[Face]:
+    """What one identity is judged by: every expression at each of the test intensities, neutral as often.
+
+    The scenario says what differs from what was trained on; see SCENARIOS and `accidents.ALL`.
+
+    Raises:
+        MeshError: an unknown scenario.
     """
     rig = head_model().rig(seed)
-    rng = np.random.default_rng([config.seed, seed, int(training)])
-    draws = len(config.train_intensities) if training else len(config.test_intensities)
-    for label, name in enumerate(EXPRESSIONS):
-        for draw in range(draws):
-            intensity = 0.0
-            halves = stray_weights(config.residual, rng)
-            if name != "neutral":
-                drawn = rng.uniform(*config.train_intensities[draw]) if training else config.test_intensities[draw]
-                intensity = float(drawn)
-                halves = np.clip(halves + half_weights(sample_emotion_weights(name, intensity, rng)), 0, 1)
-            vertices = standard_vertices(rig.pose(halves), straighten=False)
-            mesh = captured(rig.neutral.with_vertices(vertices), config, rng, cut=training)
-            yield Expression(mesh, label, intensity, halves.astype(np.float32))
+    rng = np.random.default_rng([config.seed, seed, 0])
+    play = scenario(config.scenario)
+    for name in EXPRESSIONS:
+        for intensity in config.test_intensities:
+            yield play(rig, name, intensity, config, rng)
 
 
-def stray_weights(largest: float, rng: np.random.Generator) -> Float[np.ndarray, "2 A"]:
-    """A few units at random, weakly, as no face is ever quite at rest."""
-    halves = np.zeros((2, N_UNITS))
-    rows = rng.choice(N_UNITS, rng.integers(0, MAX_STRAY_UNITS + 1), replace=False)
-    halves[:, rows] = rng.uniform(0, largest, len(rows))
-    return halves
-
-
-def captured(mesh: Mesh, config: DataConfig, rng: np.random.Generator, cut: bool) -> Mesh:
-    """The head turned, misplaced and noisy as a registered scan may be, and perhaps cut like one."""
-    vertices = mesh.vertices
-    if rng.random() < 0.5:
-        noise = rng.normal(0, rng.uniform(0, config.noise_mm), len(vertices))
-        vertices = vertices + noise[:, None] * vertex_normals(vertices, mesh.faces)
-    limits = np.array([config.yaw_deg, config.pitch_deg, config.roll_deg])
-    turn = Rotation.from_euler("yxz", rng.uniform(-limits, limits), degrees=True)
-    scale = 1 + SIZE_JITTER * rng.normal()
-    moved = mesh.with_vertices(scale * turn.apply(vertices) + rng.normal(0, PLACE_JITTER_MM, 3))
-    if cut and rng.random() < config.scan_share:
-        return scanned(moved, vertices, rng)
-    return moved
-
-
-def scanned(mesh: Mesh, upright: Float[np.ndarray, "V 3"], rng: np.random.Generator) -> Mesh:
-    """The mesh without the parts that scanners miss, or without what lies beyond the face, or both.
+def performed(rig: AURig, shown: Showing, rng: np.random.Generator, own: bool = False) -> Mesh:
+    """The rig's face at standard size.
 
     Args:
-        upright: the vertices before the head was turned; they say where the face is.
+        own: with a build and a manner that the generator does not have.
     """
-    kind = rng.integers(3)
-    kept = np.ones(mesh.n_faces, bool)
-    if kind != 0 and mesh.part_of_face is not None:
-        kept &= ~np.isin(mesh.part_of_face, [mesh.part_names.index(name) for name in UNSCANNED_PARTS])
-    if kind != 1:
-        near = np.linalg.norm(upright - CUT_CENTRE_MM, axis=1) < rng.uniform(*CUT_RADIUS_MM)
-        kept &= near[mesh.faces].all(axis=1)
-    return Mesh(mesh.vertices, mesh.faces[kept])
+    neutral, posed = rig.neutral.vertices, rig.pose(shown.halves.astype(float))
+    if own:
+        posed = neutral + own_manner(neutral, posed - neutral, rng) + own_build(neutral, rng)
+    return rig.neutral.with_vertices(standard_vertices(posed, straighten=False))
+
+
+def _plain(rig: AURig, name: str, intensity: float, config: DataConfig, rng: np.random.Generator) -> Face:
+    shown = prototype(name, intensity, config.residual, rng)
+    mesh = performed(rig, shown, rng)
+    if rng.random() < 0.5:
+        mesh = accident("grainy")(mesh, rng)
+    return Face(misplaced(mesh, config, rng), shown)
+
+
+def _other_ways(rig: AURig, name: str, intensity: float, config: DataConfig, rng: np.random.Generator) -> Face:
+    shown = any_way(name, intensity, config.residual, rng)
+    return Face(misplaced(performed(rig, shown, rng, own=True), config, rng), shown)
+
+
+def _varied(rig: AURig, name: str, intensity: float, config: DataConfig, rng: np.random.Generator) -> Face:
+    shown = any_way(name, intensity, config.residual, rng)
+    return Face(captured(performed(rig, shown, rng, own=rng.random() < config.own_share), config, rng), shown)
+
+
+def _struck(rig: AURig, name: str, intensity: float, config: DataConfig, rng: np.random.Generator, kind: str) -> Face:
+    shown = prototype(name, intensity, config.residual, rng)
+    return Face(misplaced(accident(kind)(performed(rig, shown, rng), rng), config, rng), shown)
+
+
+Scenario = Callable[[AURig, str, float, DataConfig, np.random.Generator], Face]
+SCENARIOS: Mapping[str, Scenario] = {PLAIN: _plain, "other_ways": _other_ways, "varied": _varied}
+"""plain: prototypes, grainy noise on half. other_ways: variants of the expressions, builds and manners of others.
+varied: all that training faces meet."""
+
+
+def scenario(name: str) -> Scenario:
+    """A scenario by its own name or, for prototypes that all meet one accident, by the accident's."""
+    if name in SCENARIOS:
+        return SCENARIOS[name]
+    try:
+        accident(name)
+    except MeshError as error:
+        raise MeshError(f"expected a scenario among {', '.join(SCENARIOS)}, or an accident: {error}") from error
+    return partial(_struck, kind=name)

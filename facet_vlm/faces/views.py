@@ -14,7 +14,7 @@ from aublend.head_model import head_model
 from aublend.registration import HeadFit, fit_head, is_embedded
 from mesh4d.geometry.rigid import similarity_align
 from mesh4d.mesh import Mesh
-from mesh4d.render import Framing, camera_rig, render_views
+from mesh4d.render import CameraRig, Framing, camera_rig, render_views
 
 BANDS = ("normal_x", "normal_y", "depth")
 FACE_CENTRE_MM = np.array([0.0, -33.0, 22.0])
@@ -34,7 +34,7 @@ def face_images(
     return aligned_face_images(in_face_frame(mesh, fit), rig, size_px)
 
 
-def aligned_face_images(mesh: Mesh, rig: str = "fer7", size_px: int = 96) -> UInt8[np.ndarray, "N 3 H W"]:
+def aligned_face_images(mesh: Mesh, rig: str | CameraRig = "fer7", size_px: int = 96) -> UInt8[np.ndarray, "N 3 H W"]:
     """The network input for a head that is already in the face frame and at standard size."""
     views = render_views(mesh, rig, size_px, ("depth", "normal"), Framing(FACE_CENTRE_MM, FACE_RADIUS_MM))
     stack = np.stack([views.channel(band) for band in BANDS], axis=1)
@@ -46,9 +46,9 @@ def to_bytes(values: Float[np.ndarray, "*B H W"]) -> UInt8[np.ndarray, "*B H W"]
     return np.rint(np.clip(values, -1.0, 1.0) * 127.5 + 127.5).astype(np.uint8)
 
 
-def view_angles(rig: str) -> Float[np.ndarray, "N 2"]:
-    """Yaw and pitch of each view of a named rig, degrees."""
-    cameras = camera_rig(rig)
+def view_angles(rig: str | CameraRig) -> Float[np.ndarray, "N 2"]:
+    """Yaw and pitch of each view of a rig, degrees."""
+    cameras = camera_rig(rig) if isinstance(rig, str) else rig
     return np.stack([cameras.yaws_deg, cameras.pitches_deg], axis=1).astype(np.float32)
 
 

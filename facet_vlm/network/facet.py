@@ -13,7 +13,9 @@ from torch import nn
 
 from facet_vlm.config import ModelConfig
 from facet_vlm.network.encoders import ClipEncoders, build_encoders
-from facet_vlm.network.fusion import CrossViewAggregation, TextGuidedFusion, mean_over_present
+from facet_vlm.network.fusion import CrossViewAggregation, MeanFusion, TextGuidedFusion, mean_over_present
+from mesh4d.datasets.labels import EXPRESSIONS
+from mesh4d.errors import MeshError
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,10 @@ class FacetNetwork(nn.Module):
         # The towers' features share a large mean, which makes all cosines alike and training stall: take it off.
         self.centre = nn.BatchNorm1d(dim)
         self.patches = nn.Sequential(nn.Conv2d(encoders.patch_channels, dim, 1), nn.BatchNorm2d(dim))
-        self.cvsa = CrossViewAggregation(dim, config.fusion_heads, config.cvsa_layers, config.dropout)
-        self.mtgf = TextGuidedFusion(dim, config.fusion_heads)
+        layers = config.cvsa_layers if config.cvsa else 0
+        self.cvsa = CrossViewAggregation(dim, config.fusion_heads, layers, config.dropout)
+        self.mtgf = TextGuidedFusion(dim, config.fusion_heads) if config.mtgf else MeanFusion()
+        self.label_vectors = None if config.text else nn.Parameter(torch.randn(len(EXPRESSIONS), dim))
 
     @property
     def scale(self) -> Float[torch.Tensor, ""]:
@@ -57,9 +61,24 @@ class FacetNetwork(nn.Module):
         present: Bool[torch.Tensor, "B N"],
     ) -> ViewTokens:
         """Encode the pictures that are there and let the views see each other."""
-        batch, count = present.shape
         pictures = images[present].float() / 127.5 - 1.0
         features, maps = self.encoders.images(pictures.contiguous(memory_format=torch.channels_last))
+        return self.aggregate(features, maps, angles_deg, present)
+
+    def aggregate(
+        self,
+        features: Float[torch.Tensor, "P D"],
+        maps: Float[torch.Tensor, "P C h w"],
+        angles_deg: Float[torch.Tensor, "B N 2"],
+        present: Bool[torch.Tensor, "B N"],
+    ) -> ViewTokens:
+        """What follows the image tower, whose outputs may come from a cache.
+
+        Args:
+            features: the tower's global feature of each view that is there, sample by sample.
+            maps: its last feature map of the same views.
+        """
+        batch, count = present.shape
         features, maps = self.centre(features), self.patches(maps)
         views = features.new_zeros(batch, count, features.shape[-1])
         views[present] = nn.functional.normalize(features, dim=-1)
@@ -81,7 +100,17 @@ class FacetNetwork(nn.Module):
         return self.encoders.texts(texts)
 
     def classes(self, sentences: Mapping[str, Sequence[str]]) -> Float[torch.Tensor, "K D"]:
-        """Unit embedding of each label: the mean over its sentences."""
+        """Unit embedding of each label: the mean over its sentences.
+
+        Raises:
+            MeshError: a label that a network without a text side does not have.
+        """
+        if self.label_vectors is not None:
+            unknown = [label for label in sentences if label not in EXPRESSIONS]
+            if unknown:
+                raise MeshError(f"this network knows {', '.join(EXPRESSIONS)} and reads no sentences, found {unknown}")
+            rows = [EXPRESSIONS.index(label) for label in sentences]
+            return nn.functional.normalize(self.label_vectors[rows], dim=-1)
         embedded = self.sentences([text for texts in sentences.values() for text in texts])
         groups = embedded.split([len(texts) for texts in sentences.values()])
         return nn.functional.normalize(torch.stack([group.mean(dim=0) for group in groups]), dim=-1)

@@ -16,7 +16,8 @@ from torch import nn
 class CrossViewAggregation(nn.Module):
     """CVSA: every token attends to the tokens of all views, knowing from where each view looks.
 
-    Views are told apart by their yaw and pitch alone, so their order carries no meaning and any rig will do.
+    Views are told apart by their yaw and pitch alone, so their order carries no meaning and any rig will do. Without
+    layers no view knows another.
     """
 
     def __init__(self, dim: int, heads: int, layers: int, dropout: float) -> None:
@@ -26,7 +27,9 @@ class CrossViewAggregation(nn.Module):
         layer = nn.TransformerEncoderLayer(
             dim, heads, 2 * dim, dropout, activation="gelu", batch_first=True, norm_first=True
         )
-        self.encoder = nn.TransformerEncoder(layer, layers, nn.LayerNorm(dim), enable_nested_tensor=False)
+        self.encoder = (
+            nn.TransformerEncoder(layer, layers, nn.LayerNorm(dim), enable_nested_tensor=False) if layers else None
+        )
 
     def forward(
         self,
@@ -48,6 +51,8 @@ class CrossViewAggregation(nn.Module):
             [(view_features + self.global_token)[:, :, None], patches.flatten(3).transpose(2, 3) + places], dim=2
         )
         tokens = tokens + self.pose(pose_features(angles_deg))[:, :, None]
+        if self.encoder is None:
+            return tokens
         missing = ~present[:, :, None].expand(tokens.shape[:3]).flatten(1)
         return self.encoder(tokens.flatten(1, 2), src_key_padding_mask=missing).view(tokens.shape)
 
@@ -87,6 +92,21 @@ class TextGuidedFusion(nn.Module):
         weights = attention.mean(dim=2).view(batch, -1, views, per_view).sum(dim=-1)
         whole = torch.einsum("bkn,bnd->bkd", weights, tokens[:, :, 0])
         return nn.functional.normalize(whole + evidence, dim=-1), weights
+
+
+class MeanFusion(nn.Module):
+    """What MTGF is compared with: every text meets the mean of the views."""
+
+    def forward(
+        self,
+        tokens: Float[torch.Tensor, "B N tokens D"],
+        texts: Float[torch.Tensor, "K D"],
+        present: Bool[torch.Tensor, "B N"],
+    ) -> tuple[Float[torch.Tensor, "B K D"], Float[torch.Tensor, "B K N"]]:
+        """The mean view for each text, and equal weights of the views that are there."""
+        mean = nn.functional.normalize(mean_over_present(tokens[:, :, 0], present), dim=-1)
+        weights = present.to(tokens) / present.sum(dim=1, keepdim=True)
+        return mean[:, None].expand(-1, len(texts), -1), weights[:, None].expand(-1, len(texts), -1)
 
 
 def pose_features(angles_deg: Float[torch.Tensor, "B N 2"]) -> Float[torch.Tensor, "B N 4"]:

@@ -1,5 +1,7 @@
 """Batch: what one step sees; and the augmentations that keep an expression what it is."""
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,38 +26,34 @@ class Batch:
     images: UInt8[torch.Tensor, "B N 3 H W"]
     angles_deg: Float[torch.Tensor, "B N 2"]
     present: Bool[torch.Tensor, "B N"]
-    labels: Int[torch.Tensor, " B"]
+    targets: Float[torch.Tensor, "B K"]
+    """Probability of each expression; zeros where the face shows none."""
+    intensities: Float[torch.Tensor, " B"]
     halves: Float[torch.Tensor, "B 2 A"]
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
         return Batch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
+    def of_labels(self, columns: Sequence[int]) -> "Batch":
+        """The same batch where only some labels are known of."""
+        return dataclasses.replace(self, targets=self.targets[:, list(columns)])
 
-def whole_batch(samples: ExpressionSet, rows: Int[np.ndarray, " B"], angles_deg: Float[np.ndarray, "N 2"]) -> Batch:
+
+def whole_batch(samples: ExpressionSet, rows: Int[np.ndarray, " B"]) -> Batch:
     """All views of some samples, as they are."""
-    images = samples.images[rows]
-    return Batch(
-        torch.from_numpy(images),
-        torch.from_numpy(np.broadcast_to(angles_deg, (len(rows), *angles_deg.shape)).copy()).float(),
-        torch.ones(images.shape[:2], dtype=torch.bool),
-        torch.from_numpy(samples.labels[rows]).long(),
-        torch.from_numpy(samples.halves[rows]).float(),
-    )
+    return _batch(samples, rows, samples.images[rows], samples.angles_deg[rows], samples.halves[rows])
 
 
 def training_batch(
-    samples: ExpressionSet,
-    rows: Int[np.ndarray, " B"],
-    angles_deg: Float[np.ndarray, "N 2"],
-    views_per_sample: int,
-    rng: np.random.Generator,
+    samples: ExpressionSet, rows: Int[np.ndarray, " B"], views_per_sample: int, rng: np.random.Generator
 ) -> Batch:
     """Random views of some samples: some mirrored, all shifted, some with a hole."""
-    count = min(views_per_sample, len(angles_deg))
-    chosen = np.stack([rng.choice(len(angles_deg), count, replace=False) for _ in rows])
+    available = samples.images.shape[1]
+    count = min(views_per_sample, available)
+    chosen = np.stack([rng.choice(available, count, replace=False) for _ in rows])
     images = samples.images[rows[:, None], chosen]
-    angles, halves = angles_deg[chosen].copy(), samples.halves[rows].copy()
+    angles, halves = samples.angles_deg[rows[:, None], chosen], samples.halves[rows]
     for row in np.flatnonzero(rng.random(len(rows)) < 0.5):
         images[row] = mirrored_images(images[row])
         angles[row, :, 0] *= -1
@@ -63,11 +61,22 @@ def training_batch(
     for row in range(len(rows)):
         for view in range(count):
             images[row, view] = shifted(images[row, view], rng)
+    return _batch(samples, rows, images, angles, halves)
+
+
+def _batch(
+    samples: ExpressionSet,
+    rows: Int[np.ndarray, " B"],
+    images: UInt8[np.ndarray, "B N 3 H W"],
+    angles_deg: Float[np.ndarray, "B N 2"],
+    halves: Float[np.ndarray, "B 2 A"],
+) -> Batch:
     return Batch(
         torch.from_numpy(images),
-        torch.from_numpy(angles).float(),
+        torch.from_numpy(angles_deg).float(),
         torch.ones(images.shape[:2], dtype=torch.bool),
-        torch.from_numpy(samples.labels[rows]).long(),
+        torch.from_numpy(samples.targets[rows]).float(),
+        torch.from_numpy(samples.intensities[rows]).float(),
         torch.from_numpy(halves).float(),
     )
 

@@ -1,51 +1,125 @@
-"""The training objectives: each a function of scores and truth, and their weighted sum.
+"""The training objectives: what a step saw, and small classes that each find one fault with it.
 
 The paper's abstract names a multiview consistency loss; the formulas are our own choice.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import nn
 
-from facet_vlm.config import LossWeights
+from facet_vlm.config import Config
+from facet_vlm.training.batches import Batch
+
+CAPTION_LEVELS = ("unit", "region", "summary")
 
 
 @dataclass(frozen=True)
-class Losses:
-    """Named scalars of one step; the names are those of LossWeights."""
+class CaptionScores:
+    """Faces (rows) against captions (columns), each face's own on the diagonal."""
 
-    fused: Float[torch.Tensor, ""]
-    per_view: Float[torch.Tensor, ""]
-    prediction_consistency: Float[torch.Tensor, ""]
-    feature_consistency: Float[torch.Tensor, ""]
-    captions: Float[torch.Tensor, ""]
-    region_captions: Float[torch.Tensor, ""]
-
-    def total(self, weights: LossWeights) -> Float[torch.Tensor, ""]:
-        """The weighted sum."""
-        return torch.stack([getattr(weights, field.name) * getattr(self, field.name) for field in fields(self)]).sum()
+    logits: Float[torch.Tensor, "B B"]
+    fit: Float[torch.Tensor, "B B"]
+    """How well each caption fits each face, 0 to 1."""
 
 
-def fused_classification(
-    logits: Float[torch.Tensor, "B K"], labels: Int[torch.Tensor, " B"], smoothing: float
-) -> Float[torch.Tensor, ""]:
-    """Cross entropy of the fused prediction."""
-    return nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+@dataclass(frozen=True)
+class Step:
+    """What the network said about one batch."""
+
+    batch: Batch
+    fused: Float[torch.Tensor, "B K"]
+    """Logits of the classes after CVSA and MTGF."""
+    views: Float[torch.Tensor, "B N K"]
+    """Logits of each view by itself."""
+    view_features: Float[torch.Tensor, "B N D"]
+    pooled: Float[torch.Tensor, "B D"]
+    """The face's own embedding."""
+    captions: Mapping[str, CaptionScores] = field(default_factory=dict)
+    """By level of caption."""
 
 
-def per_view_classification(
-    logits: Float[torch.Tensor, "B N K"],
-    labels: Int[torch.Tensor, " B"],
-    present: Bool[torch.Tensor, "B N"],
-    smoothing: float,
-) -> Float[torch.Tensor, ""]:
+class Objective(Protocol):
+    """A loss of one step."""
+
+    def __call__(self, step: Step) -> Float[torch.Tensor, ""]: ...
+
+
+@dataclass(frozen=True)
+class FusedClassification:
+    """Cross entropy of the fused prediction with the (perhaps soft) label."""
+
+    smoothing: float
+
+    def __call__(self, step: Step) -> Float[torch.Tensor, ""]:
+        return soft_cross_entropy(step.fused, step.batch.targets, self.smoothing)
+
+
+@dataclass(frozen=True)
+class PerViewClassification:
     """Cross entropy of each view's own prediction, mean over the views that are there."""
-    return nn.functional.cross_entropy(
-        logits[present], labels[:, None].expand(present.shape)[present], label_smoothing=smoothing
-    )
+
+    smoothing: float
+
+    def __call__(self, step: Step) -> Float[torch.Tensor, ""]:
+        present = step.batch.present
+        targets = step.batch.targets[:, None].expand(*present.shape, -1)
+        return soft_cross_entropy(step.views[present], targets[present], self.smoothing)
+
+
+@dataclass(frozen=True)
+class PredictionConsistency:
+    """Views and their fusion should say the same."""
+
+    def __call__(self, step: Step) -> Float[torch.Tensor, ""]:
+        return prediction_consistency(step.fused, step.views, step.batch.present)
+
+
+@dataclass(frozen=True)
+class FeatureConsistency:
+    """Views should feel like the face that they belong to."""
+
+    def __call__(self, step: Step) -> Float[torch.Tensor, ""]:
+        return feature_consistency(step.view_features, step.pooled, step.batch.present)
+
+
+@dataclass(frozen=True)
+class CaptionContrast:
+    """Each face finds its caption of one level, each caption its face."""
+
+    level: str
+
+    def __call__(self, step: Step) -> Float[torch.Tensor, ""]:
+        scores = step.captions[self.level]
+        return caption_contrast(scores.logits, scores.fit)
+
+
+def objectives_of(config: Config) -> dict[str, tuple[float, Objective]]:
+    """The objectives of a run with their weights, by name: those that count, captions only with text."""
+    settings = config.train
+    levels = CAPTION_LEVELS if config.model.text else ()
+    made: dict[str, Objective] = {
+        "fused": FusedClassification(settings.label_smoothing),
+        "per_view": PerViewClassification(settings.label_smoothing),
+        "prediction_consistency": PredictionConsistency(),
+        "feature_consistency": FeatureConsistency(),
+        **{f"{level}_captions": CaptionContrast(level) for level in levels},
+    }
+    weights = {name: getattr(settings.loss, name) for name in made}
+    return {name: (weight, made[name]) for name, weight in weights.items() if weight > 0}
+
+
+def soft_cross_entropy(
+    logits: Float[torch.Tensor, "R K"], targets: Float[torch.Tensor, "R K"], smoothing: float
+) -> Float[torch.Tensor, ""]:
+    """Mean cross entropy over the rows that have a label; 0 where none has."""
+    known = targets.sum(dim=-1) > 0
+    if not bool(known.any()):
+        return logits.sum() * 0.0
+    return nn.functional.cross_entropy(logits[known], targets[known], label_smoothing=smoothing)
 
 
 def prediction_consistency(

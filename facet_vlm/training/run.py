@@ -8,12 +8,13 @@ from pathlib import Path
 
 from facet_vlm.config import Config
 from facet_vlm.evaluation.synthetic import evaluate
-from facet_vlm.faces.expression_set import TRAINING_PARTS, expression_set
+from facet_vlm.faces.expression_set import TRAINING_PARTS, ExpressionSet, expression_set
 from facet_vlm.inference import resolve_device
 from facet_vlm.network.facet import FacetNetwork, build_network
 from facet_vlm.network.weights import ModelCard, write_weights
 from facet_vlm.predict import load
 from facet_vlm.training.loop import train
+from facet_vlm.training.team import team
 from mesh4d.io.atomic import atomic_write
 from mesh4d.specs import load_split
 
@@ -26,20 +27,28 @@ class TrainedRun:
     card: ModelCard
 
 
-def run_training(config: Config, folder: Path, command: str, device: str = "auto") -> TrainedRun:
+def run_training(config: Config, folder: Path, command: str, device: str = "auto") -> TrainedRun | None:
     """Train and write weights; a folder of the same configuration goes on where it stopped.
+
+    Under torchrun every process trains on its share of each batch; the leader alone returns something.
 
     Args:
         folder: the run folder; it keeps config.json, rendered data, a checkpoint, TensorBoard events and the weights.
         command: what the model card will say reproduces the weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder / "config.json", text=True) as file:
-        json.dump(dataclasses.asdict(config) | {"command": command, "commit": commit()}, file, indent=1)
+    with team() as crew:
+        if crew.leads:
+            with atomic_write(folder / "config.json", text=True) as file:
+                json.dump(dataclasses.asdict(config) | {"command": command, "commit": commit()}, file, indent=1)
+            training_data(config, folder)
+        crew.wait()  # the others read what the leader has rendered
+        data = training_data(config, folder)
+        network = build_network(config.model, config.train.seed)
+        progress = train(network, data["train"], data["validation"], config, folder, resolve_device(device), crew)
+        if not crew.leads:
+            return None
     parts = load_split(config.data.split)
-    data = {part: expression_set(part, config.data, config.model, folder / "data") for part in TRAINING_PARTS}
-    network = build_network(config.model, config.train.seed)
-    progress = train(network, data["train"], data["validation"], config, folder, resolve_device(device))
     held_out = [int(subject) for part, people in parts.items() if part not in TRAINING_PARTS for subject in people]
     card = ModelCard(
         name=config.name,
@@ -54,6 +63,13 @@ def run_training(config: Config, folder: Path, command: str, device: str = "auto
         metrics={"validation_uar": progress.best_uar, "best_epoch": progress.best_epoch},
     )
     return judged(network.cpu(), card, config, folder, device)
+
+
+def training_data(config: Config, folder: Path) -> dict[str, ExpressionSet]:
+    """The rendered faces to learn from and to choose by; the second meet all that the first do."""
+    varied = dataclasses.replace(config.data, scenario="varied")
+    data = {"train": config.data, "validation": varied}
+    return {part: expression_set(part, data[part], config.model, folder / "data") for part in TRAINING_PARTS}
 
 
 def judged(network: FacetNetwork, card: ModelCard, config: Config, folder: Path, device: str) -> TrainedRun:

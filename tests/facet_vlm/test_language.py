@@ -1,14 +1,18 @@
 """Labels, prompts, captions and the vocabulary they share."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from aublend.captions import REGIONS, face_caption, mirrored_halves, region_caption, region_rows
+from aublend.captions import face_caption, mirrored_halves, region_caption
 from aublend.curves import half_weights
 from aublend.emotions import EMOTIONS
-from aublend.units import ACTION_UNITS, AU_NAMES
+from facet_vlm.cli import main
 from facet_vlm.language.prompts import class_sentences, label_sentences
-from facet_vlm.language.tokenizer import PAD, START, UNKNOWN, WordTokenizer, read_vocabulary, vocabulary_of
+from facet_vlm.language.tokenizer import PAD, START, UNKNOWN, WordTokenizer, read_vocabulary
+from facet_vlm.language.vocabulary import known_words
 from facet_vlm.network.encoders import PRESET_FOLDER
 from mesh4d.datasets.labels import BASIC_EXPRESSIONS, EXPRESSIONS, canonical_label
 from mesh4d.errors import MeshFormatError, SpecError
@@ -73,18 +77,31 @@ def test_mirroring_twice_is_nothing_and_gaze_turns() -> None:
     assert face_caption(mirrored_halves(half_weights({"AU61": 1.0}))) == "the eyes look right extremely"
 
 
-def test_every_unit_has_a_phrase_and_one_region() -> None:
-    assert tuple(load_toml("prompts")["caption"]["phrases"]) == AU_NAMES
-    assert sorted(row for region in REGIONS for row in region_rows(region)) == list(range(len(ACTION_UNITS)))
+def test_committed_vocabulary_is_that_of_our_sentences(tmp_path: Path) -> None:
+    path = PRESET_FOLDER / "facet_mini2_words.txt"
+    assert read_vocabulary(path) == known_words()
+    main(["vocabulary", "-o", str(tmp_path / "words.txt")])
+    assert (tmp_path / "words.txt").read_bytes() == path.read_bytes()
+    (tmp_path / "more.txt").write_text("The left EYE twinkles.\n")
+    main(["vocabulary", "-o", str(tmp_path / "words.txt"), "--sentences", str(tmp_path / "more.txt")])
+    assert set(read_vocabulary(tmp_path / "words.txt")) - set(known_words()) == {"twinkles"}
 
 
-def test_committed_vocabulary_is_that_of_our_sentences() -> None:
-    caption = load_toml("prompts")["caption"]
-    texts = [text for texts in label_sentences().values() for text in texts]
-    texts += [*caption["phrases"].values(), caption["rest"], caption["left"], caption["right"], *REGIONS]
-    texts += [caption["region_rest"].format(region=region) for region in REGIONS]
-    texts += [step["word"] for step in caption["intensities"]]
-    assert read_vocabulary(PRESET_FOLDER / "facet_mini_words.txt") == vocabulary_of(texts)
+def test_vocabulary_fits_the_preset_and_sentences_people_write() -> None:
+    text = json.loads((PRESET_FOLDER / "facet_mini2.json").read_text())["text_cfg"]
+    tokenizer = WordTokenizer(known_words(), text["context_length"])
+    assert 300 <= tokenizer.vocabulary_size <= text["vocab_size"]
+    written = (
+        "one eye closes strongly",
+        "lips puckered as for a kiss",
+        "mouth wide open",
+        "raised eyebrows and a dropped jaw",
+        "the person winks with the left eye",
+        "puffed out cheeks",
+        "a crooked smile on one side",
+        "eyes squeezed shut, nose scrunched up",
+    )
+    assert not (tokenizer(written) == UNKNOWN).any()
 
 
 def test_tokens_start_end_and_pad() -> None:

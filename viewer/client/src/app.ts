@@ -1,38 +1,36 @@
 // Binds rig, blend, stage, panel and timeline: the project is the one state, and every change of it can be undone.
 
 import { Autosave } from "./autosave";
-import { SparseBlend } from "./blend";
 import { readCurves, writeCurves } from "./curve_files";
+import { Dock } from "./dock";
 import { element } from "./elements";
-import { HeadUpload } from "./head_upload";
+import { exportItems } from "./exports";
+import { Head } from "./head";
 import { History } from "./history";
 import { withKey, withoutKey, type Key, type Track } from "./keys";
-import { lookOf } from "./materials";
+import { Incoming } from "./incoming";
 import type { ViewerMetadata } from "./messages";
 import { mirrored } from "./mirror";
-import { VertexNormals } from "./normals";
 import { Panel } from "./panel";
 import { columnOf, poseOf, restPose, type Pose, type Side } from "./pose";
 import { emptyProject, poseAt, projectText, readProject, withClip, withFrames, type Project } from "./project";
-import { readRig, type Rig } from "./rig";
 import { listenToKeys } from "./shortcuts";
 import { ShapesView } from "./shapes_view";
 import type { Source } from "./source";
 import { Stage } from "./stage";
 import { Timeline } from "./timeline";
-import { download, Toolbar } from "./toolbar";
+import { Toolbar } from "./toolbar";
+import type { Track as WeightTrack } from "./weight_columns";
 
 export class App {
   readonly names: readonly string[];
-  readonly blend: SparseBlend;
+  head: Head;
   readonly timeline: Timeline;
   readonly stage: Stage;
   readonly history: History<Project>;
   /** What is shown now. */
   pose: Pose;
-  private readonly metadata: ViewerMetadata;
-  private readonly rig: Rig;
-  private readonly normals: VertexNormals;
+  readonly metadata: ViewerMetadata;
   private readonly panel: Panel;
   private readonly toolbar: Toolbar;
   private readonly shapes: ShapesView;
@@ -41,46 +39,45 @@ export class App {
   private records = false;
   private onGpu = false;
   private readonly ended = new AbortController();
-  private readonly upload = new HeadUpload();
+  private readonly incoming: Incoming;
+  private readonly dock: Dock;
 
-  /** @param another shows another head instead of this one. */
+  /**
+   * @param another shows another head instead of this one, with a project of this one's if its units are others.
+   * @param carried the project of the head before.
+   */
   constructor(
     host: HTMLElement,
-    private readonly source: Source,
-    private readonly another: (source: Source) => void,
+    public source: Source,
+    private readonly another: (source: Source, carried: string) => void,
+    carried: string | null = null,
   ) {
-    this.rig = readRig(source.glb);
     this.metadata = source.metadata;
-    const { rig } = this;
-    this.names = rig.face.names;
+    const view = element("main", { class: "stage", "aria-label": "Head" });
+    this.stage = new Stage(view);
+    this.head = new Head(source.glb, this.stage);
+    this.names = this.head.names;
     this.pose = restPose(this.names.length);
-    this.blend = new SparseBlend(rig.positions, rig.face);
-    this.normals = new VertexNormals(rig.positions, rig.indices, this.blend.moved, rig.normals);
-    this.autosave = new Autosave(`facet4d viewer: ${source.metadata.title} ${rig.positions.length / 3}`);
+    const vertices = this.head.rig.positions.length / 3;
+    this.autosave = new Autosave(`facet4d viewer: ${source.metadata.title} ${vertices}`);
     this.history = new History(this.opening());
     this.panel = this.makePanel();
     this.timeline = this.makeTimeline();
     this.shapes = new ShapesView(source.metadata, this.names);
-    const view = element("main", { class: "stage", "aria-label": "Head" });
+    this.incoming = new Incoming(this);
     this.toolbar = this.makeToolbar();
-    view.append(this.toolbar.legend, this.upload.root);
-    const column = element("div", { class: "column" }, this.toolbar.root, view);
+    this.dock = new Dock(this, view);
+    this.toolbar.root.firstElementChild?.append(this.dock.toggles);
+    view.append(this.toolbar.legend, this.incoming.root);
+    const column = element("div", { class: "column" }, this.toolbar.root, this.dock.around);
     if (this.names.length > 0) {
       column.append(this.timeline.root);
       this.panel.root.append(...(this.metadata.arkit_shapes.length > 0 ? [this.shapes.root] : []));
     }
     host.replaceChildren(column, this.panel.root);
-    this.stage = new Stage(view);
-    const look = lookOf(rig, () => this.stage.draw());
-    this.stage.show({
-      positions: this.blend.positions,
-      normals: this.normals.normals,
-      indices: rig.indices,
-      axes: rig.face.axes,
-      ...look,
-    });
-    this.setGpu(this.stage.blendsWell(rig.face, rig.positions.length / 3));
-    this.restore();
+    this.setGpu(this.stage.blendsWell(this.head.rig.face, vertices));
+    if (carried === null) this.restore();
+    else this.open("project.json", carried);
     this.show();
     this.listen(host);
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -94,16 +91,48 @@ export class App {
     this.stage.dispose();
   }
 
+  get blend(): Head["blend"] {
+    return this.head.blend;
+  }
+
+  get normals(): Head["normals"] {
+    return this.head.normals;
+  }
+
   /** Blends on the graphics card, or not. */
   setGpu(on: boolean): boolean {
-    const { rig } = this;
-    const owners = this.normals.owners;
-    const works = this.stage.blendOnGpu(on ? { ...rig, owners } : null);
+    const works = this.head.setGpu(on);
     this.onGpu = on && works;
     this.toolbar.showGpu(this.onGpu);
     if (on && !works) this.toolbar.say("This graphics card cannot blend; the processor does it.");
     this.show();
     return works;
+  }
+
+  /** Shows another head and keeps what the reader made; one with other units takes the page anew. */
+  replaceHead(source: Source): void {
+    const { camera } = this.stage;
+    const head = new Head(source.glb, this.stage);
+    const same = head.names.length === this.names.length && head.names.every((name, at) => name === this.names[at]);
+    if (!same) return this.another(source, this.projectText());
+    [this.head, this.source] = [head, source];
+    const { clip } = head.rig;
+    if (clip !== null && this.history.now.tracks.size === 0) this.commit(withClip(this.history.now, this.names, clip));
+    this.panel.setTitle(source.metadata.title);
+    this.stage.setView(...this.toolbar.seen);
+    this.dock.headReplaced();
+    this.setGpu(this.onGpu);
+    camera.updateProjectionMatrix();
+  }
+
+  /** Frames that come from elsewhere, as keys. */
+  import(times: readonly number[], poses: readonly Pose[]): void {
+    this.commit(withFrames(this.history.now, this.names, times, poses));
+    this.timeline.seek(0);
+  }
+
+  say(message: string, wrong = false): void {
+    this.toolbar.say(message, wrong);
   }
 
   /** Reads a project or curves out of a file's text. Throws an Error that says what is wrong. */
@@ -121,12 +150,19 @@ export class App {
     }
   }
 
+  /** The animation, a pose a frame. */
+  frames(): WeightTrack & { readonly fps: number } {
+    const project = { ...this.history.now, follows: true };
+    const count = Math.round(project.seconds * project.fps) + 1;
+    const times = Array.from({ length: count }, (_, frame) => frame / project.fps);
+    const poses = times.map((time) => poseAt(project, this.names, time));
+    return { units: this.names, times, poses, fps: project.fps };
+  }
+
   /** Our curves of the animation, a row a frame. */
   curves(): string {
-    const project = { ...this.history.now, follows: true };
-    const frames = Math.round(project.seconds * project.fps) + 1;
-    const poses = Array.from({ length: frames }, (_, frame) => poseAt(project, this.names, frame / project.fps));
-    return writeCurves(poses, project.fps, this.names);
+    const { poses, fps } = this.frames();
+    return writeCurves(poses, fps, this.names);
   }
 
   projectText(): string {
@@ -160,7 +196,7 @@ export class App {
   private opening(): Project {
     const weights = poseOf(this.metadata.weights, this.names);
     const project = { ...emptyProject(this.names.length), pose: weights };
-    const { clip } = this.rig;
+    const { clip } = this.head.rig;
     if (clip === null || this.names.length === 0) return project;
     const animated = withClip(project, this.names, clip);
     return { ...animated, follows: weights.every((weight) => weight === 0) };
@@ -219,13 +255,11 @@ export class App {
       this.solo.size === 0 ? pose : pose.map((weight, at) => (this.solo.has(at % this.names.length) ? weight : 0));
     this.shapes.show(this.pose);
     this.draw();
+    this.dock.posed();
   }
 
   private draw(): void {
-    if (this.onGpu) return this.stage.poseOnGpu(this.pose);
-    this.blend.apply(this.pose);
-    this.normals.update(this.blend.positions);
-    this.stage.surfaceMoved();
+    this.head.show(this.pose);
   }
 
   private makePanel(): Panel {
@@ -305,37 +339,23 @@ export class App {
   }
 
   private makeToolbar(): Toolbar {
-    const stem = this.metadata.title.replace(/\.[a-z0-9]+$/i, "").replace(/[^\w-]+/g, "_") || "face";
     return new Toolbar(
       {
         undo: () => this.undo(),
         redo: () => this.redo(),
-        opened: (file) => void this.openFile(file),
-        save: () => download(this.projectText(), `${stem}.json`),
-        exportCurves: () => download(this.curves(), `${stem}.csv`),
-        exportPicture: () => void this.stage.picture().then((png) => png !== null && download(png, `${stem}.png`)),
-        viewed: (view, hottest) => this.stage?.setView(view, hottest),
+        opened: (files) => void this.incoming.take(files),
+        viewed: (view, hottest) => this.stage.setView(view, hottest),
         gpu: (on) => this.setGpu(on),
         front: () => this.stage.faceFront(),
       },
+      exportItems(this),
       this.source.served,
     );
   }
 
-  private async openFile(file: File): Promise<void> {
-    try {
-      if (/\.(json|csv)$/i.test(file.name)) this.open(file.name, await file.text());
-      else if (!this.source.served)
-        throw new Error("this page can open projects and curves; mesh4d-viewer opens heads");
-      else {
-        const glb = await this.upload.send(file);
-        const metadata = { ...this.metadata, title: file.name, autoplay: false, weights: {} };
-        if (glb !== null) this.another({ ...this.source, glb, metadata });
-      }
-    } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      this.toolbar.say(`${file.name}: ${error.message}`, true);
-    }
+  /** Opens a file that was chosen or dropped. */
+  openFile(file: File): Promise<void> {
+    return this.incoming.take([file]);
   }
 
   private listen(host: HTMLElement): void {
@@ -345,8 +365,7 @@ export class App {
       "drop",
       (event) => {
         event.preventDefault();
-        const file = event.dataTransfer?.files[0];
-        if (file !== undefined) void this.openFile(file);
+        if (event.dataTransfer !== null) void this.incoming.dropped(event.dataTransfer);
       },
       { signal },
     );

@@ -27,6 +27,7 @@ export interface PrimitiveJson {
   indices?: number;
   material?: number;
   mode?: number;
+  extras?: { polygon_starts?: unknown };
   targets?: Record<string, number>[];
 }
 export interface MeshJson {

@@ -79,6 +79,18 @@ export class GpuBlend {
     this.normalPass = pass(NORMALS, { positions: { value: this.positionTarget.texture }, ...around });
   }
 
+  /** Frees the graphics card's memory. */
+  dispose(): void {
+    this.positionTarget.dispose();
+    this.normalTarget.dispose();
+    for (const pass of [this.positionPass, this.normalPass]) {
+      const material = pass.material as RawShaderMaterial;
+      for (const { value } of Object.values(material.uniforms)) if (value instanceof DataTexture) value.dispose();
+      material.dispose();
+      pass.dispose();
+    }
+  }
+
   get positions(): Texture {
     return this.positionTarget.texture;
   }

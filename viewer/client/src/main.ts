@@ -19,9 +19,9 @@ export { readRig } from "./rig";
 /** The running viewer, once `document.documentElement.dataset.viewer` says "ready". */
 export let app: App | null = null;
 
-function show(host: HTMLElement, source: Source): void {
+function show(host: HTMLElement, source: Source, carried: string | null = null): void {
   const before = app;
-  app = new App(host, source, (other) => show(host, other));
+  app = new App(host, source, (other, project) => show(host, other, project), carried);
   before?.dispose();
 }
 

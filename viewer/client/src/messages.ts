@@ -33,6 +33,84 @@ export interface ArkitUnit {
   readonly read: readonly string[];
 }
 
+/** One sound of speech; `symbol` is ARPAbet without stress, SIL where nothing is said. */
+export interface SpokenPhone {
+  readonly symbol: string;
+  readonly start_s: number;
+  readonly end_s: number;
+  readonly word: string;
+  readonly stress: number;
+  readonly confidence: number;
+}
+
+/** What the page wants to be said: a sound that it sent, its text, or phones whose times the reader has edited. */
+export interface SpeechRequest {
+  readonly sound: string;
+  readonly text: string;
+  readonly emotion: string;
+  readonly intensity: number;
+  readonly phones: readonly SpokenPhone[];
+}
+
+/** Weights of one layer, a row a frame; "AU12L" is AU12 on the subject's left only. */
+export interface DenseCurves {
+  readonly names: readonly string[];
+  readonly rows: readonly (readonly number[])[];
+}
+
+/** What the server made of speech: curves to be added up, phones, and how surely they were recognised. */
+export interface SpeechResult {
+  readonly fps: number;
+  readonly seconds: number;
+  readonly speech: DenseCurves;
+  readonly emotion: DenseCurves;
+  readonly phones: readonly SpokenPhone[];
+  readonly source: string;
+  readonly confidence: number;
+  readonly words: string;
+  readonly notes: readonly string[];
+  readonly open_contacts: number;
+}
+
+/** A sound that comes with the page, base64 of its file, and what it says. */
+export interface EmbeddedSound {
+  readonly name: string;
+  readonly content: string;
+  readonly phones: readonly SpokenPhone[];
+}
+
+/** A way of moving a face that the server can build a rig in; see data_specs/styles.toml. */
+export interface StyleInfo {
+  readonly name: string;
+  readonly description: string;
+}
+
+/** Where things are on a head: landmarks on its surface, and masks of its regions, on its file's own vertices. */
+export interface HeadMap {
+  readonly landmark_names: readonly string[];
+  readonly landmark_vertices: readonly number[];
+  readonly landmark_shares: readonly number[];
+  readonly region_names: readonly string[];
+  readonly regions: string;
+}
+
+/** The curves behind a sequence that the page sent. */
+export interface SolvedCurves {
+  readonly fps: number;
+  readonly curves: DenseCurves;
+  readonly notes: readonly string[];
+}
+
+/** What FACET-VLM says about a face, and the pictures that it looked at. */
+export interface Reading {
+  readonly labels: readonly string[];
+  readonly probabilities: readonly number[];
+  readonly pictures: readonly string[];
+  readonly views: readonly string[];
+  readonly view_weights: readonly number[];
+  readonly seconds: number;
+}
+
 /** Everything that the page needs besides the GLB. */
 export interface ViewerMetadata {
   readonly title: string;
@@ -43,6 +121,10 @@ export interface ViewerMetadata {
   readonly arkit: readonly ArkitUnit[];
   readonly autoplay: boolean;
   readonly weights: Readonly<Record<string, number>>;
+  readonly sound: EmbeddedSound | null;
+  readonly arkit_rotations: readonly string[];
+  readonly seed: number | null;
+  readonly styles: readonly StyleInfo[];
 }
 
 /** How far the server is with a head that the page sent. */

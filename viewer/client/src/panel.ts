@@ -37,6 +37,7 @@ export class Panel {
     placeholder: "Find a unit or muscle",
     "aria-label": "Find a unit or muscle",
   });
+  private readonly title = element("h1");
   private pad: EmotionPad | null = null;
   private shownExpression: (() => void) | null = null;
 
@@ -45,7 +46,8 @@ export class Panel {
     private readonly names: readonly string[],
     private readonly events: PanelEvents,
   ) {
-    const head = element("header", {}, element("h1", {}, metadata.title));
+    this.title.textContent = metadata.title;
+    const head = element("header", {}, this.title);
     this.root = element("aside", { class: "panel", "aria-label": "Controls" }, head);
     if (names.length === 0) {
       this.root.append(
@@ -77,6 +79,10 @@ export class Panel {
     this.shownExpression = null;
     for (const each of this.emotionButtons.values()) each.setAttribute("aria-pressed", "false");
     this.pad?.release();
+  }
+
+  setTitle(title: string): void {
+    this.title.textContent = title;
   }
 
   focusSearch(): void {

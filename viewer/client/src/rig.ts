@@ -50,6 +50,8 @@ export interface Rig {
   readonly colors: Float32Array | null;
   /** The file's own normals, only used to tell hard edges from seams. */
   readonly normals: Float32Array | null;
+  /** For each row the file's vertex, where rows are more than vertices. */
+  readonly source: Float32Array | null;
   readonly face: Face;
   readonly clip: Clip | null;
 }
@@ -100,13 +102,14 @@ export function readRig(bytes: ArrayBuffer): Rig {
     uv: joinRows(blocks, vertexCount, 2, (block) => block.uv),
     colors: joinRows(blocks, vertexCount, 4, (block) => block.colors),
     ...merged,
+    source: blocks.length === 1 ? blocks[0].source : null,
     materials: readMaterials(glb),
     face,
     clip: readClip(glb, namesOfNode, face),
   };
 }
 
-function drawnNodes(glb: Glb): { node: number; matrix: Matrix }[] {
+export function drawnNodes(glb: Glb): { node: number; matrix: Matrix }[] {
   const nodes: NodeJson[] = glb.json.nodes ?? [];
   const found: { node: number; matrix: Matrix }[] = [];
   const seen = new Set<number>();
@@ -125,13 +128,13 @@ function drawnNodes(glb: Glb): { node: number; matrix: Matrix }[] {
   return found;
 }
 
-function targetNames(mesh: MeshJson): string[] {
+export function targetNames(mesh: MeshJson): string[] {
   const count = mesh.primitives[0]?.targets?.length ?? 0;
   return Array.from({ length: count }, (_, index) => mesh.extras?.targetNames?.[index] ?? `morph ${index + 1}`);
 }
 
 /** Primitives that use the same vertex arrays, together. */
-function bySharedVertices(mesh: MeshJson): PrimitiveJson[][] {
+export function bySharedVertices(mesh: MeshJson): PrimitiveJson[][] {
   const shared = new Map<string, PrimitiveJson[]>();
   for (const primitive of mesh.primitives) {
     if ((primitive.mode ?? TRIANGLES) !== TRIANGLES || primitive.attributes["POSITION"] === undefined) continue;

@@ -7,6 +7,8 @@ export interface Source {
   readonly metadata: ViewerMetadata;
   /** Whether a server is behind the page, which can work on other heads. */
   readonly served: boolean;
+  /** What the server calls this head; empty without one. */
+  readonly head: string;
 }
 
 export async function loadSource(): Promise<Source> {
@@ -18,6 +20,7 @@ export async function loadSource(): Promise<Source> {
       glb: await inflated(bytes),
       metadata: JSON.parse(labels.textContent ?? "") as ViewerMetadata,
       served: false,
+      head: "",
     };
   }
   const [glb, metadata] = await Promise.all([fetchChecked("rig.bin"), fetchChecked("metadata.json")]);
@@ -25,6 +28,7 @@ export async function loadSource(): Promise<Source> {
     glb: await inflated(new Uint8Array(await glb.arrayBuffer())),
     metadata: (await metadata.json()) as ViewerMetadata,
     served: true,
+    head: "main",
   };
 }
 

@@ -1,26 +1,22 @@
 // The drawn scene: lights, camera, one mesh. It draws only when something changed.
 
 import {
-  Box3,
-  BufferAttribute,
-  BufferGeometry,
   DirectionalLight,
   HemisphereLight,
-  Material as ThreeMaterial,
-  Matrix4,
-  Mesh,
   NeutralToneMapping,
   PCFShadowMap,
   PerspectiveCamera,
+  type Object3D,
   PMREMGenerator,
   Scene,
   Vector3,
   WebGLRenderer,
 } from "three";
-import { GpuBlend } from "./gpu_blend";
+import { DrawnHead, type GpuRig, type Surface } from "./drawn_head";
 import type { Face } from "./face";
+import { GpuBlend } from "./gpu_blend";
 import type { Pose } from "./pose";
-import { readsPose, shadowMaterial, surfaceUniforms, viewMaterial, type View } from "./surface";
+import type { View } from "./surface";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import { RoomEnvironment } from "three/addons/environments/RoomEnvironment.js";
 
@@ -30,18 +26,19 @@ export class Stage {
   readonly canvas: HTMLCanvasElement;
   private readonly renderer: WebGLRenderer;
   private readonly scene = new Scene();
-  private readonly camera = new PerspectiveCamera(FIELD_OF_VIEW, 1, 0.01, 100);
+  readonly camera = new PerspectiveCamera(FIELD_OF_VIEW, 1, 0.01, 100);
   private readonly controls: OrbitControls;
   private readonly key = new DirectionalLight(0xfff3e6, 1.9);
-  private readonly geometry = new BufferGeometry();
-  private readonly box = new Box3();
+  /** Where the first head stood when it was first shown: what the camera looks at. */
   private readonly center = new Vector3();
+  private readonly size = new Vector3(1, 1, 1);
   private radius = 1;
   private drawPending = false;
-  private readonly uniforms = surfaceUniforms();
-  private mesh: Mesh | null = null;
-  private shaded: ThreeMaterial[] = [];
-  private gpu: GpuBlend | null = null;
+  private readonly heads: (DrawnHead | null)[] = [null, null];
+  private view: View = "shaded";
+  private hottest = 10;
+  /** Called before each drawing, with what the camera sees. */
+  readonly beforeDraw = new Set<(camera: PerspectiveCamera) => void>();
   private readonly sizes = new ResizeObserver(() => this.resize());
 
   constructor(private readonly host: HTMLElement) {
@@ -66,42 +63,35 @@ export class Stage {
     this.sizes.observe(host);
   }
 
-  /** Shows a surface; `positions` and `normals` may be changed in place later, followed by `surfaceMoved`. */
-  show(surface: {
-    positions: Float32Array;
-    normals: Float32Array;
-    indices: Uint32Array;
-    attributes: Record<string, BufferAttribute>;
-    groups: readonly { start: number; count: number; material: number }[];
-    materials: ThreeMaterial[];
-    /** The face's left, up and front; the head is drawn upright and facing us. */
-    axes: Face["axes"];
-  }): void {
-    this.geometry.setAttribute("position", new BufferAttribute(surface.positions, 3));
-    this.geometry.setAttribute("normal", new BufferAttribute(surface.normals, 3));
-    for (const [name, attribute] of Object.entries(surface.attributes)) this.geometry.setAttribute(name, attribute);
-    this.geometry.setAttribute("rest", new BufferAttribute(surface.positions.slice(), 3));
-    this.geometry.setIndex(new BufferAttribute(surface.indices, 1));
-    for (const group of surface.groups) this.geometry.addGroup(group.start, group.count, group.material);
-    this.shaded = surface.materials.map((material) =>
-      readsPose(material, this.uniforms, String(material.userData["look"] ?? "plain")),
-    );
-    const mesh = new Mesh(this.geometry, this.shaded);
-    mesh.customDepthMaterial = shadowMaterial(this.uniforms);
-    this.mesh = mesh;
-    mesh.castShadow = mesh.receiveShadow = true;
-    mesh.frustumCulled = false;
-    if (surface.axes !== null) {
-      const [left, up, front] = surface.axes.map((axis) => new Vector3(...axis));
-      mesh.quaternion.setFromRotationMatrix(new Matrix4().makeBasis(left, up, front).transpose());
+  /** Shows a head in the first or the second place, instead of the one before. */
+  show(surface: Surface, place: 0 | 1 = 0): DrawnHead {
+    const first = this.heads[0] === null;
+    this.heads[place]?.dispose();
+    const head = (this.heads[place] = new DrawnHead(this.renderer, surface));
+    head.setView(this.view, this.hottest, isDark());
+    if (place === 1 && this.heads[0] !== null) head.standAt(this.heads[0]);
+    this.scene.add(head.mesh);
+    if (first) {
+      this.center.copy(head.center);
+      head.box.getSize(this.size);
+      this.radius = head.radius;
+      this.light();
     }
-    mesh.updateMatrixWorld();
-    this.box.setFromObject(mesh, true).getCenter(this.center);
-    this.radius = Math.max(this.box.getSize(new Vector3()).length() / 2, 1e-6);
-    this.scene.add(mesh);
-    this.light();
     this.resize();
-    this.faceFront();
+    if (first) this.faceFront();
+    return head;
+  }
+
+  /** Takes the second head away. */
+  showOne(): void {
+    this.heads[1]?.dispose();
+    this.heads[1] = null;
+    this.resize();
+  }
+
+  /** Adds something that is drawn with the first head, in its coordinates. */
+  attach(object: Object3D): void {
+    this.heads[0]?.mesh.add(object);
   }
 
   /** Whether a GPU of its own draws, rather than the processor, and can blend. */
@@ -112,50 +102,59 @@ export class Stage {
     return !/swiftshader|llvmpipe|software/i.test(name) && GpuBlend.supports(this.renderer, face, vertices);
   }
 
-  /** Starts to blend on the GPU; null ends it. False where the GPU cannot. */
-  blendOnGpu(rig: { positions: Float32Array; indices: Uint32Array; face: Face; owners: Uint32Array } | null): boolean {
-    if (rig !== null && !GpuBlend.supports(this.renderer, rig.face, rig.positions.length / 3)) return false;
-    if (rig !== null) {
-      this.gpu ??= new GpuBlend(this.renderer, rig.positions, rig.indices, rig.face, rig.owners);
-      this.uniforms.facePositions.value = this.gpu.positions;
-      this.uniforms.faceNormals.value = this.gpu.normals;
-    }
-    this.uniforms.onGpu.value = rig === null ? 0 : 1;
-    return true;
+  /** Starts to blend the first head on the GPU; null ends it. False where the GPU cannot. */
+  blendOnGpu(rig: GpuRig | null): boolean {
+    return this.heads[0]?.blendOnGpu(rig) ?? false;
   }
 
   /** Puts a pose into the GPU's textures, after `blendOnGpu`. */
   poseOnGpu(pose: Pose): void {
-    this.gpu?.apply(pose);
+    this.heads[0]?.poseOnGpu(pose);
     this.draw();
   }
 
   /** What the GPU's textures hold, for checks. */
   readGpu(what: "positions" | "normals"): Float32Array | null {
-    return this.gpu?.read(what, this.geometry.attributes["position"].count) ?? null;
+    return this.heads[0]?.readGpu(what) ?? null;
   }
 
   /** @param hottest millimetres at the end of the heat map. */
   setView(view: View, hottest: number): void {
-    this.uniforms.hottest.value = hottest / 1000;
-    if (this.mesh === null) return;
-    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-    const single = view === "shaded" ? null : viewMaterial(view, this.uniforms, dark);
-    this.mesh.material = single === null ? this.shaded : this.shaded.map(() => single);
-    this.mesh.castShadow = this.mesh.receiveShadow = single === null;
+    [this.view, this.hottest] = [view, hottest];
+    for (const head of this.heads) head?.setView(view, hottest, isDark());
     this.draw();
+  }
+
+  /** Fills what lies behind the head with a CSS colour; null leaves it clear. */
+  setBackground(color: string | null): void {
+    this.renderer.setClearColor(color ?? "#000000", color === null ? 0 : 1);
+    this.render();
   }
 
   /** The view as a PNG, without what lies behind the head. */
   picture(): Promise<Blob | null> {
-    this.renderer.render(this.scene, this.camera);
+    this.render();
     return new Promise((done) => this.canvas.toBlob(done, "image/png"));
   }
 
-  surfaceMoved(): void {
-    this.geometry.attributes["position"].needsUpdate = true;
-    this.geometry.attributes["normal"].needsUpdate = true;
-    this.draw();
+  /** Draws at once, for whoever measures or records. */
+  render(): void {
+    const [one, other] = this.heads;
+    for (const each of this.beforeDraw) each(this.camera);
+    if (one === null || other === null) return this.renderer.render(this.scene, this.camera);
+    const { clientWidth: width, clientHeight: height } = this.host;
+    this.renderer.setScissorTest(true);
+    for (const [place, head] of [one, other].entries()) {
+      one.mesh.visible = head === one;
+      other.mesh.visible = head === other;
+      const half = Math.floor(width / 2);
+      this.renderer.setViewport(place * half, 0, half, height);
+      this.renderer.setScissor(place * half, 0, half, height);
+      this.renderer.render(this.scene, this.camera);
+    }
+    one.mesh.visible = true;
+    this.renderer.setScissorTest(false);
+    this.renderer.setViewport(0, 0, width, height);
   }
 
   /** Draws in the next animation frame, once however often it is asked. */
@@ -164,7 +163,7 @@ export class Stage {
     this.drawPending = true;
     requestAnimationFrame(() => {
       this.drawPending = false;
-      this.renderer.render(this.scene, this.camera);
+      this.render();
     });
   }
 
@@ -181,7 +180,7 @@ export class Stage {
     this.drawPending = true;
     this.sizes.disconnect();
     this.controls.dispose();
-    this.geometry.dispose();
+    for (const head of this.heads) head?.dispose();
     this.renderer.dispose();
     this.renderer.forceContextLoss();
   }
@@ -217,7 +216,7 @@ export class Stage {
   }
 
   faceFront(): void {
-    const size = this.box.getSize(new Vector3());
+    const { size } = this;
     const half = Math.max(size.y, size.x / this.camera.aspect) / 2;
     const distance = (half / Math.tan((FIELD_OF_VIEW * Math.PI) / 360)) * 1.12 + size.z / 2;
     this.camera.position.copy(this.center).add(new Vector3(0, 0, distance));
@@ -228,7 +227,7 @@ export class Stage {
     this.controls.minDistance = this.radius * 0.6;
     this.controls.maxDistance = this.radius * 20;
     this.controls.update();
-    this.renderer.render(this.scene, this.camera);
+    this.render();
   }
 
   private onKey(event: KeyboardEvent): void {
@@ -261,8 +260,12 @@ export class Stage {
     if (width === 0 || height === 0) return;
     this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
     this.renderer.setSize(width, height);
-    this.camera.aspect = width / height;
+    this.camera.aspect = (this.heads[1] === null ? width : Math.floor(width / 2)) / height;
     this.camera.updateProjectionMatrix();
-    this.renderer.render(this.scene, this.camera);
+    this.render();
   }
+}
+
+function isDark(): boolean {
+  return matchMedia("(prefers-color-scheme: dark)").matches;
 }

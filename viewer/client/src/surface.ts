@@ -13,7 +13,7 @@ import {
   type Texture,
 } from "three";
 
-export const VIEWS = ["shaded", "wireframe", "normals", "displacement"] as const;
+export const VIEWS = ["shaded", "wireframe", "normals", "displacement", "regions"] as const;
 export type View = (typeof VIEWS)[number];
 
 export interface SurfaceUniforms {
@@ -74,6 +74,7 @@ export function viewMaterial(view: Exclude<View, "shaded">, uniforms: SurfaceUni
     const lines = new MeshBasicMaterial({ wireframe: true, color: dark ? 0xb9c4d2 : 0x33404f });
     return readsPose(lines, uniforms, view);
   }
+  if (view === "regions") return regionMaterial(uniforms);
   const heat = new MeshBasicMaterial({ side: DoubleSide, toneMapped: false });
   heat.onBeforeCompile = (shader) => {
     shader.vertexShader = shader.vertexShader
@@ -93,6 +94,27 @@ export function viewMaterial(view: Exclude<View, "shaded">, uniforms: SurfaceUni
       .replace("#include <color_fragment>", HEAT_COLOR);
   };
   return readsPose(heat, uniforms, view);
+}
+
+/** Colours of a head's regions, which its attribute `region` holds. */
+function regionMaterial(uniforms: SurfaceUniforms): Material {
+  const regions = new MeshBasicMaterial({ side: DoubleSide, toneMapped: false });
+  regions.onBeforeCompile = (shader) => {
+    shader.vertexShader = shader.vertexShader
+      .replace(
+        "#include <common>",
+        "#include <common>\nattribute vec3 region;\nvarying vec3 regionColor;\nvarying vec3 seen;",
+      )
+      .replace("#include <project_vertex>", "#include <project_vertex>\nregionColor = region;\nseen = mvPosition.xyz;");
+    shader.fragmentShader = shader.fragmentShader
+      .replace("#include <common>", "#include <common>\nvarying vec3 regionColor;\nvarying vec3 seen;")
+      .replace(
+        "#include <color_fragment>",
+        `vec3 facing = normalize(cross(dFdx(seen), dFdy(seen)));
+diffuseColor.rgb = regionColor * (0.5 + 0.5 * abs(facing.z));`,
+      );
+  };
+  return readsPose(regions, uniforms, "regions");
 }
 
 /** Colours of the heat map from rest to most, as CSS; the shader mixes the same ones. */

@@ -1,15 +1,13 @@
 // The row above the head: undo, files, and how the head is seen.
 
 import { button, element } from "./elements";
+import { menu, type MenuItem } from "./menu";
 import { HEAT_COLORS, VIEWS, type View } from "./surface";
 
 export interface ToolbarEvents {
   undo(): void;
   redo(): void;
-  opened(file: File): void;
-  save(): void;
-  exportCurves(): void;
-  exportPicture(): void;
+  opened(files: readonly File[]): void;
   viewed(view: View, hottest: number): void;
   gpu(on: boolean): void;
   front(): void;
@@ -20,6 +18,7 @@ const VIEW_NAMES: Record<View, string> = {
   wireframe: "Wireframe",
   normals: "Normals",
   displacement: "Displacement",
+  regions: "Regions",
 };
 const HOTTEST_MM = [2, 5, 10, 20, 40];
 
@@ -33,25 +32,24 @@ export class Toolbar {
   private readonly hottest = element("select", { "aria-label": "End of the colours, millimetres" });
   private readonly gpu = element("input", { type: "checkbox" });
 
-  /** @param heads whether head files can be opened, too. */
+  /** @param heads whether a server is there, to which head and sequence files can be sent. */
   constructor(
     private readonly events: ToolbarEvents,
+    exports: readonly MenuItem[],
     heads: boolean,
   ) {
     this.undo = button("Undo", { title: "Undo (Ctrl Z)", disabled: true }, () => events.undo());
     this.redo = button("Redo", { title: "Redo (Ctrl Shift Z)", disabled: true }, () => events.redo());
-    const file = element("input", { type: "file", hidden: true, tabindex: -1, "aria-hidden": "true" });
-    if (!heads) file.accept = ".json,.csv";
+    const file = element("input", { type: "file", hidden: true, multiple: true, tabindex: -1, "aria-hidden": "true" });
+    if (!heads) file.accept = ".json,.csv,.glb";
     file.addEventListener("change", () => {
-      const chosen = file.files?.[0];
+      const chosen = [...(file.files ?? [])];
       file.value = "";
-      if (chosen !== undefined) events.opened(chosen);
+      if (chosen.length > 0) events.opened(chosen);
     });
-    const title = `Open a project (.json), curves: ours or Live Link Face's (.csv)${heads ? ", or a head (any mesh)" : ""}`;
+    const more = heads ? ", a head (any mesh), or a sequence (.glb, .npz, .pc2, .zip, frames)" : ", a rig (.glb)";
+    const title = `Open a project (.json), curves: ours or Live Link Face's (.csv)${more}`;
     const open = button("Open", { title }, () => file.click());
-    const save = button("Save", { title: "Save the project as a file" }, () => events.save());
-    const curves = button("CSV", { title: "Export the animation as curves" }, () => events.exportCurves());
-    const picture = button("PNG", { title: "Export the view as a picture" }, () => events.exportPicture());
     const front = button("Front", { title: "Face the front" }, () => events.front());
     for (const view of VIEWS) this.view.append(element("option", { value: view }, VIEW_NAMES[view]));
     for (const most of HOTTEST_MM) {
@@ -65,7 +63,7 @@ export class Toolbar {
       "div",
       { class: "toolbar", role: "toolbar", "aria-label": "Project and view" },
       element("div", { class: "cluster" }, this.undo, this.redo),
-      element("div", { class: "cluster" }, open, save, curves, picture, file),
+      element("div", { class: "cluster" }, open, menu("Export", exports), file),
       element("div", { class: "cluster" }, front, this.view, this.hottest, blend),
     );
     this.root = element("div", { class: "top" }, bar, this.note);
@@ -91,9 +89,13 @@ export class Toolbar {
     this.note.setAttribute("role", wrong ? "alert" : "status");
   }
 
+  /** How the head is seen, and the millimetres at the end of the heat map. */
+  get seen(): [View, number] {
+    return [VIEWS.find((each) => each === this.view.value) ?? "shaded", Number(this.hottest.value)];
+  }
+
   private showView(): void {
-    const view = VIEWS.find((each) => each === this.view.value) ?? "shaded";
-    const hottest = Number(this.hottest.value);
+    const [view, hottest] = this.seen;
     this.hottest.hidden = this.legend.hidden = view !== "displacement";
     this.legend.lastElementChild?.replaceChildren(
       element("span", {}, "0"),
@@ -102,12 +104,4 @@ export class Toolbar {
     );
     this.events.viewed(view, hottest);
   }
-}
-
-/** Hands a file to the reader's downloads. */
-export function download(content: Blob | string, name: string): void {
-  const blob = typeof content === "string" ? new Blob([content], { type: "text/plain" }) : content;
-  const link = element("a", { href: URL.createObjectURL(blob), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
