@@ -106,7 +106,7 @@ def caption_wordings() -> tuple[str, ...]:
     for key in ("templates", "neutral", "unclear"):
         wordings += state[key]
     wordings += [word for words in state["words"].values() for kind in words.values() for word in kind]
-    return tuple(_tidy(text.format(**empty)) for text in wordings) + ("an",)
+    return ("an", *(_tidy(text.format(**empty)) for text in wordings))
 
 
 def _caption() -> dict[str, Any]:
@@ -127,13 +127,14 @@ def _evidence(
     visible = [row for row in strongest if halves[:, row].max() >= spec["visible_from"]]
     if rng is not None:
         visible = rng.permutation(visible).tolist()
-    phrases = [_phrase(row, *halves[:, row].tolist(), rng, intensities) for row in visible]
+    phrases = [_phrase(row, halves[:, row], rng, intensities) for row in visible]
     return (joiner or _one_of(spec["joiners"], rng)).join(phrases)
 
 
-def _phrase(row: int, left: float, right: float, rng: Rng, intensities: bool) -> str:
+def _phrase(row: int, weights: Float[np.ndarray, " 2"], rng: Rng, intensities: bool) -> str:
     """A unit's phrase with its intensity word, and its side where one half moves much more."""
     spec, unit = _caption(), _caption()["unit"][ACTION_UNITS[row].name]
+    left, right = float(weights[0]), float(weights[1])
     strongest = max(left, right)
     words = _intensity_words(strongest, rng) if intensities else dict.fromkeys(("after", "before", "size"), "")
     if strongest <= spec["side_ratio"] * min(left, right):

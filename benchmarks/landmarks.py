@@ -108,10 +108,26 @@ def bust(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Gener
     return joined([*pieces, long_hair(rng)] if rng.random() < 0.5 else pieces)
 
 
+def noisy(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Generator) -> Piece:
+    """Every vertex moved by 0.6 mm along each axis."""
+    return Piece(head.vertices + rng.normal(0, 0.6, head.vertices.shape), head.faces)
+
+
+def frontal(head: Piece, model: HeadModel, points: np.ndarray, rng: np.random.Generator) -> Piece:
+    """Skin alone, cut off behind the cheeks, above the brow and below the chin."""
+    skin = remeshed(head, model, points, rng)
+    middle = 0.5 * (points[36] + points[45])
+    reach = interocular_distance(points)
+    x, y, z = ((skin.vertices - middle) / reach).T
+    kept = (z > -0.4) & (y > -1.35) & (y < 0.8) & (np.abs(x) < 1.2)
+    return Piece(skin.vertices, skin.faces[kept[skin.faces].all(axis=1)])
+
+
 CHANGES: dict[str, Change] = {
     change.__name__: change
     for change in (
-        plain, skin_only, subdivided, decimated, remeshed, voxels, coarse_grid, scanned, bent, caricature, bust,
+        plain, skin_only, subdivided, decimated, remeshed, voxels, coarse_grid, scanned, noisy, frontal, bent,
+        caricature, bust,
     )
 }  # fmt: skip
 
@@ -140,27 +156,30 @@ class Case:
 
     mesh: Mesh
     points: np.ndarray
+    head: np.ndarray
+    """The same head on the embedded topology, in the mesh's frame, (V, 3)."""
 
 
-def make_case(name: str, seed: int, model: HeadModel) -> Case:
+def make_case(name: str, seed: int, model: HeadModel, expression: bool = True) -> Case:
     """One test head: identity `seed`, changed and posed."""
     rng = np.random.default_rng([seed, len(name)])
-    places = landmark_places(model)
-    rig = model.rig(seed)
-    vertices = rig.pose(random_expression(rng))
+    marks = landmark_places(model)
+    halves = random_expression(rng)
+    vertices = model.rig(seed).pose(halves) if expression else model.identity(seed).vertices
     if name == "bent":
-        vertices = random_bend(rng, places.on(vertices), 1.0)(vertices)
+        vertices = random_bend(rng, marks.on(vertices), 1.0)(vertices)
     elif name == "caricature":
         vertices = exaggerated(vertices, model, rng)
-    points = places.on(vertices)
+    points = marks.on(vertices)
     piece = CHANGES[name](Piece(vertices, model.topology.faces), model, points, rng)
     used, faces = np.unique(piece.faces, return_inverse=True)
     shuffle = rng.permutation(len(used))
-    vertices, faces = piece.vertices[used][shuffle], np.argsort(shuffle)[faces.reshape(-1, 3)]
+    changed, faces = piece.vertices[used][shuffle], np.argsort(shuffle)[faces.reshape(-1, 3)]
     look = view_rotation(rng.uniform(-60, 60), rng.uniform(-30, 30))
     turn = Rotation.create_group("O").as_matrix()[rng.integers(24)] @ look
     scale, shift = 10 ** rng.uniform(-3, 1), rng.normal(0, 100, 3)
-    return Case(Mesh(scale * (vertices @ turn.T + shift), faces), scale * (points @ turn.T + shift))
+    changed, points, vertices = (scale * (places @ turn.T + shift) for places in (changed, points, vertices))
+    return Case(Mesh(changed, faces), points, vertices)
 
 
 @dataclass(frozen=True)

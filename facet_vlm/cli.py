@@ -6,12 +6,15 @@ from typing import Annotated
 import tyro
 from tyro.conf import CascadeSubcommandArgs, OmitSubcommandPrefixes, subcommand
 
+from facet_vlm.commands.compare_prompts import ComparePrompts
 from facet_vlm.commands.eval import Eval
 from facet_vlm.commands.predict import Predict
+from facet_vlm.commands.prompts import Prompts
 from facet_vlm.commands.protocols import Protocols
 from facet_vlm.commands.report import ReportOf
 from facet_vlm.commands.train import Train
 from facet_vlm.commands.vocabulary import Vocabulary
+from facet_vlm.commands.zero_shot import ZeroShotOf
 from mesh4d.command import reader_may_leave, run_command
 
 Command = (
@@ -20,6 +23,9 @@ Command = (
     | Annotated[Predict, subcommand("predict")]
     | Annotated[ReportOf, subcommand("report")]
     | Annotated[Protocols, subcommand("protocols")]
+    | Annotated[ZeroShotOf, subcommand("zero-shot")]
+    | Annotated[Prompts, subcommand("prompts")]
+    | Annotated[ComparePrompts, subcommand("compare-prompts")]
     | Annotated[Vocabulary, subcommand("vocabulary")]
 )
 

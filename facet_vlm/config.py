@@ -37,7 +37,7 @@ class DataConfig:
 
     split: str = "aublendset"
     """data_specs/splits/NAME.json; training reads its parts 'train' and 'validation' only."""
-    train_intensities: tuple[tuple[float, float], ...] = ((0.35, 0.55), (0.45, 0.8), (0.8, 1.0))
+    train_intensities: tuple[tuple[float, float], ...] = ((0.35, 0.5), (0.4, 0.6), (0.5, 0.8), (0.7, 1.0), (0.8, 1.0))
     """One draw per expression and identity from each range."""
     test_intensities: tuple[float, ...] = (0.35, 0.5, 0.65, 0.8, 1.0)
     """One draw per expression and held-out identity at each; neutral is drawn as often."""
@@ -45,13 +45,13 @@ class DataConfig:
     """What held-out faces meet; `facet_vlm.faces.synthesis.scenario`."""
     held_out_labels: tuple[str, ...] = ()
     """Expressions that training never shows nor names, to test labels given by sentences alone."""
-    more_neutrals: int = 4
+    more_neutrals: int = 5
     """Neutral faces per training identity beyond one per range of intensities."""
-    mixtures: int = 4
+    mixtures: int = 5
     """MIDAS mixtures of two expressions, with soft labels, per training identity."""
-    anything: int = 8
+    anything: int = 10
     """Faces of random units per training identity, which teach captions and no label."""
-    kept_views: int = 4
+    kept_views: int = 3
     """Views rendered of each training sample, drawn from the rig and turned by up to `camera_jitter_deg`."""
     camera_jitter_deg: float = 5.0
     own_share: float = 0.6
@@ -83,6 +83,8 @@ class LossWeights:
     per_view: float = 0.5
     prediction_consistency: float = 0.2
     feature_consistency: float = 0.1
+    units: float = 0.5
+    """Action unit weights, regressed from views."""
     unit_captions: float = 0.3
     """Captions of the strongest action units."""
     region_captions: float = 0.15
@@ -95,15 +97,18 @@ class LossWeights:
 class TrainConfig:
     """The optimisation."""
 
-    epochs: int = 10
+    epochs: int = 12
     validate_every: int = 2
     """Epochs between looks at the validation identities; the last epoch is always looked at."""
     patience: int | None = None
     """Stop after so many looks without a better one; None goes to the last epoch."""
-    batch_size: int = 32
+    batch_size: int = 48
     """Over all processes together."""
-    views_per_sample: int = 3
+    views_per_sample: int = 2
     """Random views of each sample in a step; evaluation uses all."""
+    single_view_share: float = 0.5
+    """Share of the epochs, the first ones, whose steps see as many pictures, but each of another sample: a tower
+    learns more from different faces than from several sides of one."""
     sentences_per_class: int = 3
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
@@ -111,12 +116,15 @@ class TrainConfig:
     label_smoothing: float = 0.05
     caption_temperature: float = 0.25
     """Spread of the soft targets: distance of action unit weights at which a caption counts 1/e of the sample's own."""
+    captions_from: float = 0.1
+    """Share of the training before captions begin to count, as long again until they count in full: the contrast of
+    captions that say nothing yet is least when all texts are alike, which leaves the classes nothing to be told by."""
     gradient_clip: float = 1.0
     mixed_precision: bool = False
     """bfloat16 in the forward pass; for hardware that is faster with it."""
     loss: LossWeights = field(default_factory=LossWeights)
     seed: int = 0
-    threads: int = 1
+    threads: int = 2
     """Torch threads; part of what makes a run repeatable bit for bit."""
 
 

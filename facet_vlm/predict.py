@@ -8,9 +8,12 @@ from jaxtyping import UInt8
 
 from aublend.registration import HeadFit
 from facet_vlm.faces.views import face_images, view_angles
-from facet_vlm.inference import resolve_device, score_images, softmax
+from facet_vlm.inference import Scores, resolve_device, score_images, softmax
+from facet_vlm.language.learned_prompts import LearnedPrompts, prove_same_model
 from facet_vlm.language.prompts import label_sentences
 from facet_vlm.network.facet import FacetNetwork
+from facet_vlm.network.local import frozen_faces
+from facet_vlm.network.temporal_weights import temporal_path
 from facet_vlm.network.weights import ModelCard, read_weights
 from facet_vlm.predictions import Predictions
 from mesh4d.errors import MeshError
@@ -18,6 +21,7 @@ from mesh4d.mesh import Mesh
 from mesh4d.sequence import MeshSequence
 
 SEQUENCE_FRAMES = 9
+Labels = Sequence[str] | Mapping[str, str | Sequence[str]] | LearnedPrompts | None
 
 
 class FacetVLM:
@@ -30,7 +34,7 @@ class FacetVLM:
     def predict(
         self,
         shapes: Mesh | MeshSequence | Sequence[Mesh | MeshSequence],
-        labels: Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
+        labels: Labels = None,
         fit: HeadFit | None = None,
     ) -> Predictions:
         """The expression of each head.
@@ -41,18 +45,17 @@ class FacetVLM:
         Args:
             shapes: heads of any pose, unit and topology.
             labels: canonical labels to choose among; or new labels, each with a sentence or sentences that describe
-                it: {"wink": "one eye closes strongly"}. None is all canonical labels.
+                it: {"wink": "one eye closes strongly"}; or labels that were learned from faces
+                (`facet_vlm.language.learned_prompts.read_prompts`). None is all canonical labels.
             fit: how this head lies, from `aublend.registration.fit_head` on its neutral, when all shapes are the one
                 head in the one place: saves a registration per shape.
         """
         shapes = [shapes] if isinstance(shapes, Mesh | MeshSequence) else list(shapes)
         if not shapes:
             raise MeshError("expected at least one mesh or sequence, found none")
-        sentences = label_sentences(labels)
         frames = [_frames(shape) for shape in shapes]
         images = np.stack([self.images(mesh, fit) for meshes in frames for mesh in meshes])
-        scores = score_images(self.network, images, view_angles(self.card.model.rig), sentences)
-        names = tuple(sentences)
+        names, scores = self.score(images, labels)
         chosen, start = [], 0
         for meshes in frames:
             chosen.append(start + apex(scores.fused[start : start + len(meshes)] * scores.scale, names))
@@ -60,22 +63,41 @@ class FacetVLM:
         fused = scores.fused[chosen]
         return Predictions(names, softmax(scores.scale * fused), fused, scores.view_weights[chosen])
 
+    def score(self, images: UInt8[np.ndarray, "B N 3 H W"], labels: Labels = None) -> tuple[tuple[str, ...], Scores]:
+        """The labels by name, and every face's scores with them; arguments as for `predict`.
+
+        Raises:
+            MeshError: labels that were learned on other weights.
+        """
+        angles = view_angles(self.card.model.rig)
+        if isinstance(labels, LearnedPrompts):
+            prove_same_model(labels, self.card.weights_sha256, self.network.encoders.embed_dim)
+            return labels.labels, labels.scores(self.network, frozen_faces(self.network, images, angles))
+        sentences = label_sentences(labels)
+        return tuple(sentences), score_images(self.network, images, angles, sentences)
+
     def images(self, mesh: Mesh, fit: HeadFit | None = None) -> UInt8[np.ndarray, "N 3 H W"]:
         """What the network sees of a head."""
         return face_images(mesh, self.card.model.rig, self.card.model.image_size, fit)
 
 
 def load(preset_or_path: str | PathLike[str] = "facet-mini", device: str = "auto") -> FacetVLM:
-    """A trained model.
+    """A trained model; of temporal weights, a `SequenceVLM` that reads sequences as a whole.
 
     Args:
-        preset_or_path: a shipped preset, or a .safetensors file with its JSON card beside it.
+        preset_or_path: a shipped preset ("facet-mini", "facet-mini-4d"), or a .safetensors file with its JSON card
+            beside it.
         device: 'auto' (CUDA when there is one), 'cpu', 'cuda', ...
 
     Raises:
         SpecError: no such weights.
         MeshFormatError: weights that do not fit their card.
     """
+    temporal = temporal_path(preset_or_path)
+    if temporal is not None:
+        from facet_vlm.predict_sequences import load_sequences
+
+        return load_sequences(temporal, device)
     network, card = read_weights(preset_or_path)
     return FacetVLM(network, card, device)
 

@@ -72,9 +72,7 @@ def magnified(
     return MeshSequence(sequence.topology, still + saturated(displacements, factor, longest), sequence.fps)
 
 
-def saturated(
-    displacements: Float[np.ndarray, "*B C"], factor: float, limit: float
-) -> Float[np.ndarray, "*B C"]:
+def saturated(displacements: Float[np.ndarray, "*B C"], factor: float, limit: float) -> Float[np.ndarray, "*B C"]:
     """Displacements lengthened so that small ones grow by `factor` and none beyond `limit`, directions kept.
 
     A length x becomes x f / (1 + (f - 1) x / limit): f x where x is small, limit where x is the limit; what is longer
@@ -86,9 +84,7 @@ def saturated(
     return displacements * np.maximum(1.0, factor / (1.0 + (factor - 1.0) * length / limit))
 
 
-def smoothed_along(
-    surface: Mesh, values: Float[np.ndarray, "T V C"], grain_edges: float
-) -> Float[np.ndarray, "T V C"]:
+def smoothed_along(surface: Mesh, values: Float[np.ndarray, "T V C"], grain_edges: float) -> Float[np.ndarray, "T V C"]:
     """Values without their detail finer than a grain: (M + s^2 L) u = M v, an implicit step of diffusion.
 
     Constants pass unchanged, and so does the integral over the surface (Desbrun et al., "Implicit Fairing of Irregular

@@ -9,9 +9,11 @@ from typing import Annotated
 import tyro
 
 from mesh4d.command import run_command
-from mesh4d.errors import MeshError
+from mesh4d.errors import MeshError, NoFaceError
 from viewer.export import write_html
-from viewer.scene import embedded_head, glb_of_file, viewer_metadata
+from viewer.head_map import map_of_glb
+from viewer.messages import HeadMap
+from viewer.scene import embedded_head, embedded_seed, glb_of_file, viewer_metadata
 from viewer.server import create_app
 
 
@@ -40,12 +42,14 @@ def run(arguments: ViewerArguments) -> dict[str, object]:
     if not 0 <= arguments.port <= 65535:
         raise MeshError(f"--port must be 0 to 65535, found {arguments.port}")
     if arguments.file is None:
-        title, glb_bytes = "Embedded head", embedded_head()
+        seed: int | None = embedded_seed()
+        title, glb_bytes = f"Embedded head {seed}", embedded_head()
     else:
+        seed = None
         title, glb_bytes = arguments.file.name, glb_of_file(arguments.file)
-    metadata = viewer_metadata(title)
+    metadata = viewer_metadata(title, seed=seed)
     if arguments.export is not None:
-        return {"page": write_html(glb_bytes, metadata, arguments.export)}
+        return {"page": write_html(glb_bytes, metadata, arguments.export, places=_places(glb_bytes))}
     import uvicorn
 
     app = create_app(glb_bytes, metadata)
@@ -56,6 +60,14 @@ def run(arguments: ViewerArguments) -> dict[str, object]:
             webbrowser.open(address)
         uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listener])
     return {}
+
+
+def _places(glb_bytes: bytes) -> HeadMap | None:
+    """Landmarks and regions of a head; None for what holds no face."""
+    try:
+        return map_of_glb(glb_bytes)
+    except NoFaceError:
+        return None
 
 
 def listening_socket(port: int) -> socket.socket:

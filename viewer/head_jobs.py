@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,8 @@ from viewer.messages import HeadJob
 
 SECONDS = 300.0
 """How long a head may take."""
+KEPT = 4
+"""Finished jobs that are remembered."""
 
 
 @dataclass
@@ -25,34 +28,45 @@ class _Run:
     state: str = "running"
     timer: threading.Timer | None = None
     payload: bytes = b""
+    source: Path | None = None
+    """The file that the reader sent, while it is kept."""
+    extras: dict[str, bytes] = field(default_factory=dict)
+    """What else the worker made, by suffix."""
     finished: threading.Event = field(default_factory=threading.Event)
 
 
 class HeadJobs:
-    """Starts and watches `viewer.head_worker`; a new head ends the one before."""
+    """Starts and watches `viewer.head_worker`; a new head ends one that is still worked on."""
+
+    worker = "viewer.head_worker"
+    """The module that does the work, called with the source, the target and the name."""
+    keeps_source = True
+    """Whether the file that was sent is kept, to be worked on in another way."""
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self._seconds = seconds
         self._runs: dict[str, _Run] = {}
         self._lock = threading.Lock()
 
-    def start(self, folder: "tempfile.TemporaryDirectory[str]", source: Path, name: str) -> str:
+    def start(self, folder: "tempfile.TemporaryDirectory[str]", source: Path, name: str, *more: str) -> str:
         """Begin with a file that lies in `folder`, which is removed at the end; returns the job's id.
 
         Args:
             name: what the reader calls the file, for messages.
+            more: further arguments of the worker's.
         """
         with self._lock:
-            for job in list(self._runs):
-                self._end(job)
+            for place, job in enumerate(list(self._runs)):
+                if self._runs[job].state == "running" or place <= len(self._runs) - KEPT:
+                    self._end(job)
             target = Path(folder.name) / "payload"
-            command = [sys.executable, "-m", "viewer.head_worker", str(source), str(target), name]
+            command = [sys.executable, "-m", self.worker, str(source), str(target), name, *more]
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
                 start_new_session=True,
             )  # fmt: skip
             job = secrets.token_urlsafe(12)
-            run = self._runs[job] = _Run(folder, name, process)
+            run = self._runs[job] = _Run(folder, name, process, source=source)
             run.timer = threading.Timer(self._seconds, self._too_late, [run])
             run.timer.daemon = True
             run.timer.start()
@@ -68,6 +82,20 @@ class HeadJobs:
         """What the page shows, once the job is done."""
         run = self._runs.get(job)
         return run.payload if run is not None and run.state == "done" else None
+
+    def extra(self, job: str, suffix: str) -> bytes | None:
+        """What else the worker left beside the payload, such as ".glb"; None when there is none."""
+        run = self._runs.get(job)
+        return run.extras.get(suffix) if run is not None and run.state == "done" else None
+
+    def again(self, job: str, *more: str) -> str | None:
+        """Work on a kept file in another way, as a job of its own; its id, None when the file is gone."""
+        run = self._runs.get(job)
+        if run is None or run.source is None or not run.source.exists():
+            return None
+        folder = tempfile.TemporaryDirectory(prefix="mesh4d-viewer-")
+        source = Path(shutil.copy2(run.source, folder.name))
+        return self.start(folder, source, run.name, *more)
 
     def cancel(self, job: str) -> bool:
         """End a job and forget it; whether there was one."""
@@ -89,6 +117,8 @@ class HeadJobs:
         if run is None:
             return False
         run.process.kill()
+        if run.finished.is_set():
+            run.folder.cleanup()
         return True
 
     def _too_late(self, run: _Run) -> None:
@@ -106,11 +136,14 @@ class HeadJobs:
             run.timer.cancel()
         if code == 0 and target.exists():
             run.payload = target.read_bytes()
+            run.extras = {path.suffix: path.read_bytes() for path in target.parent.glob("payload.*")}
             run.state = "done"
         else:
             run.error = run.error or f"{run.name}: the reader broke off (code {code})"
             run.state = "failed"
-        run.folder.cleanup()
+        forgotten = run not in self._runs.values()
+        if run.state != "done" or forgotten or not self.keeps_source:
+            run.folder.cleanup()
         run.finished.set()
 
 

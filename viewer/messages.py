@@ -93,6 +93,9 @@ class SpeechResult:
     words: str
     notes: tuple[str, ...]
     open_contacts: int
+    """How many lip closures this head cannot make."""
+    sound: str
+    """Base64 of a WAV file where the server spoke the text itself; else empty."""
 
 
 @dataclass(frozen=True)

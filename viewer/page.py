@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from viewer.compact import page_payload
-from viewer.messages import ViewerMetadata
+from viewer.messages import HeadMap, ViewerMetadata
 
 STATIC_FOLDER = Path(__file__).parent / "static"
 SCRIPT_NAME, STYLE_NAME = "viewer.js", "viewer.css"
@@ -19,6 +19,7 @@ _SHELL = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
 {policy}<title>{title}</title>
 {style}
 </head>
@@ -60,15 +61,17 @@ def served_page(title: str) -> str:
     )
 
 
-def standalone_page(glb_bytes: bytes, metadata: ViewerMetadata) -> str:
+def standalone_page(glb_bytes: bytes, metadata: ViewerMetadata, places: HeadMap | None = None) -> str:
     """The page with client and data inside; its policy lets it fetch nothing."""
     payload = base64.b64encode(page_payload(glb_bytes)).decode("ascii")
+    found = "" if places is None else _inside_json(json.dumps(dataclasses.asdict(places)))
+    marks = f'<script type="application/json" id="viewer-map">{found}</script>\n' if found else ""
     return _SHELL.format(
         policy=f'<meta http-equiv="Content-Security-Policy" content="{_OFFLINE_POLICY}">\n',
         title=html.escape(metadata.title),
         style=f"<style>{_inside_style(client_file(STYLE_NAME))}</style>",
         data=f'<script type="application/json" id="viewer-metadata">{_inside_json(metadata_json(metadata))}</script>\n'
-        f'<script type="application/octet-stream" id="viewer-rig">{payload}</script>\n',
+        f'<script type="application/octet-stream" id="viewer-rig">{payload}</script>\n{marks}',
         script=f"<script>{_inside_script(client_file(SCRIPT_NAME))}</script>",
     )
 

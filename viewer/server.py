@@ -19,8 +19,12 @@ from fastapi.responses import HTMLResponse
 from mesh4d.io.registry import FORMATS, format_suffix
 from viewer.compact import page_payload
 from viewer.head_jobs import HeadJobs
+from viewer.head_routes import SequenceJobs, add_identity_routes, add_reading_routes, add_sequence_routes
+from viewer.head_shelf import HeadShelf
 from viewer.messages import HeadJob, ViewerMetadata
 from viewer.page import SCRIPT_NAME, STYLE_NAME, client_file, metadata_json, served_page
+from viewer.readings import Readings
+from viewer.speech_jobs import SpeechJobs, add_speech_routes
 
 UPLOAD_BYTES = 256 << 20
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -41,6 +45,9 @@ def create_app(
     allowed_hosts: tuple[str, ...] = LOOPBACK_HOSTS,
     upload_bytes: int = UPLOAD_BYTES,
     jobs: HeadJobs | None = None,
+    speech: SpeechJobs | None = None,
+    sequences: SequenceJobs | None = None,
+    readings: Readings | None = None,
 ) -> FastAPI:
     """The application for one rig. The page is at `/?token=TOKEN`; the token is in `app.state.token`.
 
@@ -52,17 +59,23 @@ def create_app(
             foreign site can reach it through a name of its own.
         upload_bytes: the largest head file that is taken.
         jobs: where heads are worked on.
+        speech: where speech is worked on.
+        sequences: where sequences are solved.
+        readings: where faces are read.
 
     Raises:
         ClientMissingError: when the client was never built.
     """
     script, style, payload = client_file(SCRIPT_NAME), client_file(STYLE_NAME), page_payload(glb_bytes)
-    jobs = jobs or HeadJobs()
+    jobs, speech = jobs or HeadJobs(), speech or SpeechJobs()
+    sequences, readings = sequences or SequenceJobs(), readings or Readings()
+    shelf = HeadShelf(glb_bytes, jobs)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
-        jobs.close()
+        for each in (jobs, speech, sequences, readings):
+            each.close()
 
     app = FastAPI(title="mesh4d-viewer", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.state.token = token or secrets.token_urlsafe(24)
@@ -101,6 +114,9 @@ def create_app(
     @app.post("/heads")
     async def receive(request: Request) -> Response:
         check_token(request)
+        if kept := request.query_params.get("of"):
+            again = jobs.again(kept, request.query_params.get("style", "natural")[:40])
+            return _job_answer(None if again is None else jobs.status(again))
         name = _file_name(request.query_params.get("name", ""))
         folder = tempfile.TemporaryDirectory(prefix="mesh4d-viewer-")
         try:
@@ -129,6 +145,11 @@ def create_app(
         if not jobs.cancel(job):
             raise HTTPException(404, "no such head")
         return Response(status_code=204)
+
+    add_speech_routes(app, speech, check_token, _received, shelf.glb)
+    add_identity_routes(app, shelf, check_token)
+    add_sequence_routes(app, sequences, shelf, check_token, _received)
+    add_reading_routes(app, readings, check_token, _received)
 
     @app.get("/metadata.json")
     def labels(request: Request) -> Response:

@@ -21,6 +21,8 @@ class Predict:
     """Mesh files of any format and topology."""
     labels: tuple[str, ...] = ()
     """Labels to choose among; NAME=SENTENCE makes a new one."""
+    prompts: Path | None = None
+    """A label set that `facet-vlm prompts` learned; goes before --labels."""
     model: str = "facet-mini"
     """A shipped preset, or a .safetensors file."""
     output: Annotated[Path | None, arg(aliases=["-o"])] = None
@@ -31,6 +33,7 @@ class Predict:
     """'auto', 'cpu' or 'cuda'."""
 
     def run(self) -> dict[str, object]:
+        from facet_vlm.language.learned_prompts import read_prompts
         from facet_vlm.predict import load
         from facet_vlm.predictions import write_predictions
         from mesh4d.io import read_mesh, read_sequence
@@ -38,7 +41,8 @@ class Predict:
         if not self.meshes:
             raise MeshError("expected at least one mesh file, found none")
         shapes = [read_sequence(path) if self.sequences else read_mesh(path) for path in self.meshes]
-        predictions = load(self.model, self.device).predict(shapes, named_labels(self.labels))
+        labels = named_labels(self.labels) if self.prompts is None else read_prompts(self.prompts)
+        predictions = load(self.model, self.device).predict(shapes, labels)
         if self.output is not None:
             write_predictions(predictions, self.output)
         rows = predictions.rows()

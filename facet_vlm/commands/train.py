@@ -19,7 +19,7 @@ class Train:
     """
 
     preset: str = "facet-mini"
-    """Configuration to train; facet_vlm/config.py lists them."""
+    """Configuration to train: facet-mini (3D), then facet-mini-4d (sequences) on its weights."""
     output: Annotated[Path | None, arg(aliases=["-o"])] = None
     """Run folder; runs/PRESET by default."""
     epochs: int | None = None
@@ -29,14 +29,29 @@ class Train:
 
     def run(self) -> dict[str, object]:
         from facet_vlm.config import preset
+        from facet_vlm.config_4d import PRESETS_4D
         from facet_vlm.training.run import run_training
 
-        config = preset(self.preset)
         command = f"facet-vlm train --preset {self.preset}"
+        if self.preset in PRESETS_4D:
+            return self._run_temporal(command)
+        config = preset(self.preset)
         if self.epochs is not None:
             config = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=self.epochs))
             command += f" --epochs {self.epochs}"
         done = run_training(config, self.output or Path("runs") / self.preset, command, self.device)
         if done is None:
             return {"status": "the leading process writes the weights"}
+        return {"weights": str(done.weights), **done.card.metrics}
+
+    def _run_temporal(self, command: str) -> dict[str, object]:
+        """As `run`, for the temporal module on the 3D weights that the package ships."""
+        from facet_vlm.config_4d import preset_4d
+        from facet_vlm.training.temporal_run import run_temporal_training
+
+        config = preset_4d(self.preset)
+        if self.epochs is not None:
+            config = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=self.epochs))
+            command += f" --epochs {self.epochs}"
+        done = run_temporal_training(config, self.output or Path("runs") / self.preset, command)
         return {"weights": str(done.weights), **done.card.metrics}

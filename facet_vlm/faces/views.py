@@ -11,8 +11,9 @@ from jaxtyping import Bool, Float, UInt8
 
 from aublend.anatomy import eye_centre
 from aublend.head_model import head_model
-from aublend.registration import HeadFit, fit_head, is_embedded
+from aublend.registration import HeadFit, is_embedded
 from mesh4d.geometry.rigid import similarity_align
+from mesh4d.landmarks import face_pose
 from mesh4d.mesh import Mesh
 from mesh4d.render import CameraRig, Framing, camera_rig, render_views
 
@@ -56,11 +57,15 @@ def in_face_frame(mesh: Mesh, fit: HeadFit | None = None) -> Mesh:
     """The head turned upright, origin between the eyes, scaled to the standard eye distance.
 
     A head on the embedded topology is placed by the skin that no action unit moves and by its eyeballs. Any other
-    head goes through aublend's registration, unless `fit` says how the same head lies when neutral.
+    head goes by `mesh4d.face_pose`, unless `fit` says how the same head lies when neutral.
+
+    Raises:
+        NoFaceError: when the mesh holds no face.
     """
-    if fit is None and is_embedded(mesh):
-        return mesh.with_vertices(standard_vertices(mesh.vertices, straighten=True))
-    fit = fit_head(mesh) if fit is None else fit
+    if fit is None:
+        if is_embedded(mesh):
+            return mesh.with_vertices(standard_vertices(mesh.vertices, straighten=True))
+        return mesh.with_vertices(face_pose(mesh).to_face.apply(mesh.vertices))
     upright = fit.to_mesh.inverse().apply(mesh.vertices)
     return mesh.with_vertices(at_standard_size(upright, fit.template_vertices))
 

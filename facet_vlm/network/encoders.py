@@ -1,7 +1,8 @@
 """The gate to open_clip: image and text towers from one of our JSON presets or any model that open_clip lists."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import nn
 
 from facet_vlm.config import ModelConfig
-from facet_vlm.language.tokenizer import WordTokenizer, read_vocabulary
+from facet_vlm.language.tokenizer import PAD, WordTokenizer, read_vocabulary
 from mesh4d.errors import SpecError
 
 PRESET_FOLDER = Path(__file__).parent.parent / "presets"
@@ -42,13 +43,39 @@ class ClipEncoders(nn.Module):
         """Unit embedding of each sentence."""
         encode: Any = self.clip.encode_text
         device = next(self.clip.parameters()).device
-        return nn.functional.normalize(encode(self.tokenizer(list(sentences)).to(device)), dim=-1)
+        ids = self.tokenizer(list(sentences))
+        if not isinstance(self.tokenizer, WordTokenizer):
+            return nn.functional.normalize(encode(ids.to(device)), dim=-1)
+        ids = without_padding(ids)
+        with shorter_context(self.clip, ids.shape[1]):
+            return nn.functional.normalize(encode(ids.to(device)), dim=-1)
 
     @property
     def scale(self) -> Float[torch.Tensor, ""]:
         """CLIP's learned inverse temperature, at most 100."""
         log_scale: Any = self.clip.logit_scale
         return log_scale.exp().clamp(max=100.0)
+
+
+def without_padding(ids: Int[torch.Tensor, "B L"]) -> Int[torch.Tensor, "B l"]:
+    """The ids up to the end of the longest sentence."""
+    return ids[:, : int((ids != PAD).sum(dim=1).max())]
+
+
+@contextmanager
+def shorter_context(clip: Any, length: int) -> Iterator[None]:
+    """Let a causal text tower read sentences of `length` tokens.
+
+    A sentence is read at its end and no word sees a later one, so padding changes nothing; it only takes time.
+    open_clip's tower expects a mask of the sentences' length and keeps one of its full length.
+    """
+    tower = clip.text
+    whole = tower.attn_mask
+    tower.attn_mask = whole[:length, :length]
+    try:
+        yield
+    finally:
+        tower.attn_mask = whole
 
 
 def build_encoders(config: ModelConfig, seed: int = 0) -> ClipEncoders:

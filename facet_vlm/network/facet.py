@@ -4,6 +4,7 @@ Kept from the paper's abstract: a vision-language model over several views, Cros
 Text-Guided Fusion, and a consistency loss across views. All dimensions and formulas are our own choice.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import nn
 
+from aublend.units import N_UNITS
 from facet_vlm.config import ModelConfig
 from facet_vlm.network.encoders import ClipEncoders, build_encoders
 from facet_vlm.network.fusion import CrossViewAggregation, MeanFusion, TextGuidedFusion, mean_over_present
@@ -47,6 +49,10 @@ class FacetNetwork(nn.Module):
         layers = config.cvsa_layers if config.cvsa else 0
         self.cvsa = CrossViewAggregation(dim, config.fusion_heads, layers, config.dropout)
         self.mtgf = TextGuidedFusion(dim, config.fusion_heads) if config.mtgf else MeanFusion()
+        # One reading of action units for faces and sentences alike: it grounds both sides in the same muscles.
+        self.units = nn.Linear(dim, 2 * N_UNITS)
+        nn.init.normal_(self.units.weight, std=0.1 / dim)  # guesses start at 0: large ones drive all features together
+        nn.init.zeros_(self.units.bias)
         self.label_vectors = None if config.text else nn.Parameter(torch.randn(len(EXPRESSIONS), dim))
 
     @property
@@ -87,6 +93,10 @@ class FacetNetwork(nn.Module):
         scaled = features.new_zeros(views.shape)
         scaled[present] = features
         return ViewTokens(views, self.cvsa(scaled, patches, angles_deg, present), present)
+
+    def action_units(self, embeddings: Float[torch.Tensor, "*B D"]) -> Float[torch.Tensor, "*B 2 A"]:
+        """The weights of both halves that a unit embedding of a view, a face or a sentence speaks of."""
+        return self.units(embeddings * math.sqrt(embeddings.shape[-1])).unflatten(-1, (2, N_UNITS))
 
     def fuse(
         self, seen: ViewTokens, texts: Float[torch.Tensor, "K D"]

@@ -37,6 +37,8 @@ class ModelCard:
     """Never seen in training or selection."""
     metrics: dict[str, Any] = field(default_factory=dict)
     weights_sha256: str = ""
+    held_out_labels: list[str] = field(default_factory=list)
+    """Expressions that training neither showed nor named."""
 
 
 def write_weights(network: FacetNetwork, card: ModelCard, stem: Path) -> ModelCard:

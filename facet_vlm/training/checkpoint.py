@@ -1,13 +1,14 @@
 """Where a run stands, and the file that lets it go on to the same numbers."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 
-from facet_vlm.network.facet import FacetNetwork
-
 CHECKPOINT = "checkpoint.pt"
+Network = TypeVar("Network", bound=torch.nn.Module)
 
 
 @dataclass
@@ -34,12 +35,13 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Running:
+class Running(Generic[Network]):
     """All that changes while training."""
 
-    network: FacetNetwork
+    network: Network
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
+    total_steps: int
     progress: Progress
 
     def save(self, folder: Path) -> None:
@@ -49,7 +51,7 @@ class Running:
         torch.save(parts | {"progress": vars(self.progress)}, temporary)
         temporary.replace(folder / CHECKPOINT)
 
-    def restored(self, folder: Path) -> "Running":
+    def restored(self, folder: Path) -> "Running[Network]":
         """Back at the checkpoint of a folder, if it has one."""
         path = folder / CHECKPOINT
         if not path.is_file():
@@ -57,4 +59,4 @@ class Running:
         state = torch.load(path, weights_only=True, map_location="cpu")
         for name in ("network", "optimizer", "schedule"):
             getattr(self, name).load_state_dict(state[name])
-        return Running(self.network, self.optimizer, self.schedule, Progress(**state["progress"]))
+        return dataclasses.replace(self, progress=Progress(**state["progress"]))

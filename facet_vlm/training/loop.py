@@ -51,11 +51,11 @@ def train(
     torch.set_num_threads(settings.threads)
     network.to(device)
     optimizer = optimizer_of(network, settings)
-    steps = len(training) // settings.batch_size
+    total = sum(len(training) // samples_and_views(settings, epoch)[0] for epoch in range(settings.epochs))
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: warm_cosine(step, steps * settings.epochs, settings.warmup_share)
+        optimizer, lambda step: warm_cosine(step, total, settings.warmup_share)
     )
-    running = Running(network, optimizer, schedule, Progress()).restored(folder)
+    running = Running(network, optimizer, schedule, total, Progress()).restored(folder)
     progress = running.progress
     with SummaryWriter(str(folder / "events" / str(team.rank))) as events, torch.random.fork_rng(devices=[]):
         while progress.epoch < settings.epochs and not progress.is_over(settings.patience):
@@ -64,7 +64,7 @@ def train(
             progress.epoch += 1
             if progress.epoch % settings.validate_every == 0 or progress.epoch == settings.epochs:
                 uar = validation_uar(network, validation, config)
-                events.add_scalar("validation/uar", uar, progress.epoch * steps)
+                events.add_scalar("validation/uar", uar, progress.epoch)
                 progress.keep_if_best(uar, network)
                 if team.leads:
                     tqdm.write(f"epoch {progress.epoch}: validation UAR {uar:.4f}")
@@ -100,6 +100,18 @@ def warm_cosine(step: int, total: int, warmup_share: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, total - warm))))
 
 
+def caption_share(done: float, begin: float) -> float:
+    """How much captions count when a share of the training is done: 0 until `begin`, 1 from twice that."""
+    return min(max((done - begin) / begin, 0.0), 1.0) if begin > 0 else 1.0
+
+
+def samples_and_views(settings: TrainConfig, epoch: int) -> tuple[int, int]:
+    """Samples of a step of one epoch, and views of each: as many pictures in every epoch."""
+    if epoch < settings.single_view_share * settings.epochs:
+        return settings.batch_size * settings.views_per_sample, 1
+    return settings.batch_size, settings.views_per_sample
+
+
 def epoch_order(count: int, batch_size: int, epoch: int, seed: int, team: Team) -> Int[np.ndarray, "S B"]:
     """The rows of each step of one epoch that a member of the team takes; all draw the same order and cut it up."""
     steps = count // batch_size
@@ -115,16 +127,19 @@ def _run_epoch(running: Running, training: ExpressionSet, config: Config, events
     device = next(network.parameters()).device
     torch.manual_seed(settings.seed * 10_007 + epoch * team.size + team.rank)
     rng = np.random.default_rng([settings.seed, epoch, team.rank, 1])
-    order = epoch_order(len(training), settings.batch_size, epoch, settings.seed, team)
+    size, views = samples_and_views(settings, epoch)
+    order = epoch_order(len(training), size, epoch, settings.seed, team)
     objectives = objectives_of(config)
     network.train()
     progress = tqdm(order, desc=f"epoch {epoch + 1}/{settings.epochs}", mininterval=5, disable=not team.leads)
     for number, rows in enumerate(progress):
-        batch = training_batch(training, rows, settings.views_per_sample, rng).to(device)
+        batch = training_batch(training, rows, views, rng).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.mixed_precision):
             step = take_step(network, batch, config, rng)
         losses = {name: objective(step) for name, (_, objective) in objectives.items()}
-        total = torch.stack([objectives[name][0] * loss for name, loss in losses.items()]).sum()
+        share = caption_share(running.schedule.last_epoch / running.total_steps, settings.captions_from)
+        weights = {name: weight * (share if "captions" in name else 1.0) for name, (weight, _) in objectives.items()}
+        total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
         running.optimizer.zero_grad()
         total.backward()
         team.average_gradients(network)
@@ -133,5 +148,5 @@ def _run_epoch(running: Running, training: ExpressionSet, config: Config, events
         running.schedule.step()
         if number % LOG_EVERY == 0:
             for name, value in {"total": total, **losses}.items():
-                events.add_scalar(f"train/{name}", value.item(), epoch * len(order) + number)
+                events.add_scalar(f"train/{name}", value.item(), running.schedule.last_epoch)
     team.agree_on_buffers(network)

@@ -5,7 +5,7 @@ The paper's abstract names a multiview consistency loss; the formulas are our ow
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -38,10 +38,19 @@ class Step:
     view_features: Float[torch.Tensor, "B N D"]
     pooled: Float[torch.Tensor, "B D"]
     """The face's own embedding."""
+    view_units: Float[torch.Tensor, "B N 2 A"]
+    """Action unit weights as each view guesses them."""
+    units: Float[torch.Tensor, "B 2 A"]
+    """The same from all views."""
+    caption_units: Float[torch.Tensor, "C 2 A"]
+    """The same from sentences about units."""
+    captioned: Float[torch.Tensor, "C 2 A"]
+    """The weights that those sentences speak of."""
     captions: Mapping[str, CaptionScores] = field(default_factory=dict)
     """By level of caption."""
 
 
+@runtime_checkable
 class Objective(Protocol):
     """A loss of one step."""
 
@@ -87,6 +96,18 @@ class FeatureConsistency:
 
 
 @dataclass(frozen=True)
+class UnitRegression:
+    """Squared error of the action units, as each view, all views, and sentences tell them, summed over units."""
+
+    def __call__(self, step: Step) -> Float[torch.Tensor, ""]:
+        halves, present = step.batch.halves, step.batch.present
+        alone = (step.view_units - halves[:, None])[present].square().sum(dim=(-1, -2)).mean()
+        together = (step.units - halves).square().sum(dim=(-1, -2)).mean()
+        told = (step.caption_units - step.captioned).square().sum(dim=(-1, -2))
+        return (alone + together + (told.mean() if len(told) else 0.0)) / 3
+
+
+@dataclass(frozen=True)
 class CaptionContrast:
     """Each face finds its caption of one level, each caption its face."""
 
@@ -106,6 +127,7 @@ def objectives_of(config: Config) -> dict[str, tuple[float, Objective]]:
         "per_view": PerViewClassification(settings.label_smoothing),
         "prediction_consistency": PredictionConsistency(),
         "feature_consistency": FeatureConsistency(),
+        "units": UnitRegression(),
         **{f"{level}_captions": CaptionContrast(level) for level in levels},
     }
     weights = {name: getattr(settings.loss, name) for name in made}

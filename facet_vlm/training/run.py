@@ -60,6 +60,7 @@ def run_training(config: Config, folder: Path, command: str, device: str = "auto
         train_subjects=sorted({int(subject) for subject in data["train"].subjects}),
         validation_subjects=sorted({int(subject) for subject in data["validation"].subjects}),
         held_out_subjects=held_out,
+        held_out_labels=list(config.data.held_out_labels),
         metrics={"validation_uar": progress.best_uar, "best_epoch": progress.best_epoch},
     )
     return judged(network.cpu(), card, config, folder, device)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from aublend.captions import REGIONS, face_caption, region_caption, region_rows, summary_caption
 from facet_vlm.config import Config
@@ -12,6 +13,7 @@ from facet_vlm.network.facet import FacetNetwork
 from facet_vlm.training.batches import Batch
 from facet_vlm.training.objectives import CaptionScores, Step, soft_caption_targets
 from mesh4d.datasets.labels import EXPRESSIONS
+from mesh4d.specs import load_toml
 
 NAMED_FROM = 0.7
 """Probability from which a caption calls a mixed face by one expression's name."""
@@ -32,9 +34,10 @@ def take_step(network: FacetNetwork, batch: Batch, config: Config, rng: np.rando
     }
     classes = network.classes(sentences)
     captions, fits = _captions(batch, config, rng)
-    texts = [classes] + ([_embedded(network, captions)] if captions else [])
+    embedded = _embedded(network, captions) if captions else classes[:0]
+    told = embedded[: len(batch.targets)] if "unit" in fits else classes[:0]
     seen = network.look(batch.images, batch.angles_deg, batch.present)
-    cosines, _ = network.fuse(seen, torch.cat(texts))
+    cosines, _ = network.fuse(seen, torch.cat([classes, embedded]))
     scale, count = network.scale, len(batch.targets)
     columns = [EXPRESSIONS.index(label) for label in labels]
     fused, *levels = (scale * cosines).float().split([len(classes), *[count] * len(fits)], dim=1)
@@ -44,6 +47,10 @@ def take_step(network: FacetNetwork, batch: Batch, config: Config, rng: np.rando
         views=(scale * seen.views @ classes.T).float(),
         view_features=seen.views.float(),
         pooled=seen.pooled.float(),
+        view_units=network.action_units(seen.views).float(),
+        units=network.action_units(seen.pooled).float(),
+        caption_units=network.action_units(told).float(),
+        captioned=spoken_of(batch.halves[: len(told)]),
         captions={name: CaptionScores(logits, fit) for (name, fit), logits in zip(fits.items(), levels, strict=True)},
     )
 
@@ -76,6 +83,14 @@ def _captions(batch: Batch, config: Config, rng: np.random.Generator) -> tuple[l
         alike = states @ states.T + torch.outer(unnamed, unnamed)
         fits["summary"] = soft_caption_targets(batch.halves, whole, spread) * alike.clamp(1e-3, 1.0)
     return captions, fits
+
+
+def spoken_of(halves: Float[torch.Tensor, "B 2 A"]) -> Float[torch.Tensor, "B 2 A"]:
+    """The weights that `face_caption` mentions: the strongest units, where they can be seen."""
+    spec = load_toml("prompts")["caption"]
+    strongest = halves.amax(dim=1)
+    least = strongest.topk(spec["global_phrases"], dim=1).values[:, -1:].clamp(min=spec["visible_from"])
+    return halves * (strongest >= least)[:, None]
 
 
 def _states(batch: Batch) -> list[str | None]:

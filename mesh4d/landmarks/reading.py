@@ -56,10 +56,10 @@ class Reading:
         rows = np.arange(len(self.places))[:, None]
         steps = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
         around = np.stack([self.pictures[rows, 0, pixel[..., 1] + dy, pixel[..., 0] + dx] for dy, dx in steps])
-        around = np.where(around < DEPTH_LIMIT, around, np.nan).astype(np.float64)
-        seen = np.isfinite(around).any(axis=0)
-        depth = np.full(seen.shape, np.nan)
-        depth[seen] = np.nanmedian(around[:, seen], axis=0)
+        around = np.sort(np.where(around < DEPTH_LIMIT, around, np.nan).astype(np.float64), axis=0)  # NaN goes last
+        seen = np.isfinite(around).sum(axis=0)
+        middle = np.stack([np.maximum(seen - 1, 0) // 2, np.minimum(seen // 2, len(steps) - 1)])
+        depth = np.take_along_axis(around, middle, axis=0).mean(axis=0)
         half = np.array([window.half for window in self.windows])
         return self.origins() - (depth * half[:, None])[..., None] * self.directions()[:, None]
 
@@ -83,6 +83,11 @@ def read(network: HeatmapNet, windows: Sequence[Window], pictures: Float[np.ndar
         np.concatenate(face).astype(np.float64),
         pictures,
     )
+
+
+def read_once(network: HeatmapNet, windows: Sequence[Window], surface: Surface) -> Reading:
+    """Draw the windows and show each picture as it is."""
+    return read(network, windows, pictures_of(surface, windows, network.config.picture_px))
 
 
 def read_twice(network: HeatmapNet, windows: Sequence[Window], surface: Surface) -> Reading:

@@ -120,8 +120,10 @@ def test_a_generator_draws_what_its_seed_says_and_varies() -> None:
 
 
 def test_the_longest_sentence_fits_the_text_tower() -> None:
-    adverbs = {key: max((word for step in SPEC["intensities"] for word in step["anywhere"] + step.get(key, [])), key=words)
-               for key in ("after", "before")}  # fmt: skip
+    adverbs = {
+        key: max((word for step in SPEC["intensities"] for word in step["anywhere"] + step[key]), key=words)
+        for key in ("after", "before")
+    }
     adverbs["size"], adverbs["which"] = "extreme", "the left"
     side = max(SPEC["side"], key=words)
     lengths = []

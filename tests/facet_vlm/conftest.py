@@ -11,7 +11,7 @@ from facet_vlm.network.facet import FacetNetwork, build_network
 TINY = Config(
     name="tiny",
     model=ModelConfig(image_size=32),
-    data=DataConfig(train_intensities=((0.8, 1.0),), test_intensities=(1.0,)),
+    data=DataConfig(train_intensities=((0.8, 1.0),), test_intensities=(1.0,), kept_views=7, camera_jitter_deg=0.0),
     train=TrainConfig(epochs=2, validate_every=1, batch_size=8, views_per_sample=2, threads=1),
 )
 

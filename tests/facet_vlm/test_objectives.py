@@ -1,12 +1,14 @@
 """Closed forms of the objectives."""
 
+import dataclasses
 import math
 
 import pytest
 import torch
 
-from facet_vlm.config import LossWeights
+from facet_vlm.config import Config, LossWeights, ModelConfig, TrainConfig
 from facet_vlm.training import objectives
+from facet_vlm.training.batches import Batch
 
 
 def test_consistency_is_zero_for_equal_predictions_and_symmetric_kl_otherwise() -> None:
@@ -28,12 +30,43 @@ def test_feature_consistency_leads_views_to_the_face_only() -> None:
     assert pooled.grad is None and views.grad is not None
 
 
+def step_of(logits: torch.Tensor, targets: torch.Tensor, present: torch.Tensor) -> objectives.Step:
+    batch = Batch(
+        images=torch.zeros(1, 2, 3, 4, 4, dtype=torch.uint8),
+        angles_deg=torch.zeros(1, 2, 2),
+        present=present,
+        targets=targets,
+        intensities=torch.ones(1),
+        halves=torch.zeros(1, 2, 32),
+    )
+    return objectives.Step(
+        batch,
+        logits.mean(dim=1),
+        logits,
+        torch.zeros(1, 2, 4),
+        torch.zeros(1, 4),
+        torch.zeros(1, 2, 2, 32),
+        batch.halves,
+    )
+
+
 def test_per_view_loss_skips_missing_views() -> None:
     logits = torch.tensor([[[9.0, 0.0], [0.0, 9.0]]])
-    labels, present = torch.tensor([0]), torch.tensor([[True, False]])
-    seen = objectives.per_view_classification(logits, labels, present, 0.0).item()
-    assert seen == pytest.approx(math.log(1 + math.exp(-9)), rel=1e-2, abs=1e-5)
-    assert objectives.per_view_classification(logits, labels, ~present, 0.0).item() > 8
+    targets, present = torch.tensor([[1.0, 0.0]]), torch.tensor([[True, False]])
+    loss = objectives.PerViewClassification(smoothing=0.0)
+    assert loss(step_of(logits, targets, present)).item() == pytest.approx(math.log(1 + math.exp(-9)), abs=1e-5)
+    assert loss(step_of(logits, targets, ~present)).item() > 8
+
+
+def test_faces_without_a_label_teach_no_class() -> None:
+    logits = torch.tensor([[1.0, 0.0], [5.0, 0.0]], requires_grad=True)
+    targets = torch.tensor([[0.5, 0.5], [0.0, 0.0]])
+    loss = objectives.soft_cross_entropy(logits, targets, 0.0)
+    p = 1 / (1 + math.exp(-1))
+    assert loss.item() == pytest.approx(-0.5 * (math.log(p) + math.log(1 - p)), rel=1e-5)
+    loss.backward()
+    assert logits.grad is not None and (logits.grad[1] == 0).all()
+    assert objectives.soft_cross_entropy(logits, torch.zeros(2, 2), 0.0).item() == 0
 
 
 def test_soft_targets_count_equal_captions_as_right() -> None:
@@ -56,7 +89,11 @@ def test_contrast_is_symmetric_and_least_at_the_targets() -> None:
     assert ways[0] > matched
 
 
-def test_total_weighs_by_name() -> None:
-    ones = objectives.Losses(*(torch.tensor(1.0) for _ in range(6)))
-    weights = LossWeights(1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
-    assert ones.total(weights).item() == 21
+def test_objectives_of_weight_zero_and_captions_without_text_are_left_out() -> None:
+    loss = LossWeights(feature_consistency=0.0)
+    config = Config(train=TrainConfig(loss=loss))
+    made = objectives.objectives_of(config)
+    assert "feature_consistency" not in made and made["fused"][0] == 1.0 and "region_captions" in made
+    assert set(made) <= {field.name for field in dataclasses.fields(LossWeights)}
+    mute = dataclasses.replace(config, model=ModelConfig(text=False))
+    assert not any(name.endswith("captions") for name in objectives.objectives_of(mute))

@@ -1,6 +1,8 @@
 """Synthesis, rendering and the loop on tiny data."""
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,13 @@ from facet_vlm.network.facet import build_network
 from facet_vlm.network.weights import read_weights
 from facet_vlm.training import loop
 from facet_vlm.training.batches import training_batch
-from facet_vlm.training.loop import losses_of, optimizer_of, train, warm_cosine
+from facet_vlm.training.loop import epoch_order, optimizer_of, train, warm_cosine
+from facet_vlm.training.objectives import objectives_of
 from facet_vlm.training.run import run_training
+from facet_vlm.training.step import take_step
+from facet_vlm.training.team import Team
 from mesh4d.datasets.labels import EXPRESSIONS
-from mesh4d.errors import MeshFormatError, SplitError
+from mesh4d.errors import MeshError, MeshFormatError, SplitError
 
 CPU = torch.device("cpu")
 
@@ -26,7 +31,61 @@ def test_synthesis_is_repeatable_and_people_differ(tiny: Config, samples: Expres
     rows = samples.subjects == 1
     np.testing.assert_array_equal(again.images, samples.images[rows])
     assert not np.array_equal(again.images, samples.images[~rows])
-    assert np.bincount(samples.labels).tolist() == [2] * len(EXPRESSIONS)
+    data = tiny.data
+    assert np.bincount(samples.labels[rows] + 1).sum() == len(EXPRESSIONS) + data.more_neutrals + data.mixtures + (
+        data.anything
+    )
+    assert (samples.labels == -1).sum() == 2 * data.anything
+    labelled = samples.labels >= 0
+    np.testing.assert_allclose(samples.targets[labelled].sum(axis=1), 1, rtol=1e-5)
+    assert (samples.targets[~labelled] == 0).all()
+    assert samples.images.shape[1] == data.kept_views
+
+
+def test_held_out_label_is_never_shown_nor_named(tiny: Config) -> None:
+    data = dataclasses.replace(tiny.data, held_out_labels=("contempt",))
+    faces = render_subjects([2], data, tiny.model, training=True, processes=1)
+    assert (faces.targets[:, EXPRESSIONS.index("contempt")] == 0).all()
+    config = dataclasses.replace(tiny, data=data)
+    network = build_network(tiny.model)
+    step = take_step(
+        network, training_batch(faces, np.arange(8), 2, np.random.default_rng(0)), config, np.random.default_rng(0)
+    )
+    assert step.fused.shape == (8, len(EXPRESSIONS) - 1)
+
+
+@pytest.mark.parametrize("off", ["cvsa", "mtgf", "text"])
+def test_a_network_without_a_component_still_learns(tiny: Config, samples: ExpressionSet, off: str) -> None:
+    config = dataclasses.replace(tiny, model=dataclasses.replace(tiny.model, **{off: False}))
+    network, rng = build_network(config.model), np.random.default_rng(0)
+    step = take_step(network, training_batch(samples, np.arange(8), 2, rng), config, rng)
+    sum(objective(step) for _, objective in objectives_of(config).values()).backward()
+    assert all(w.grad is not None for n, w in network.named_parameters() if "encoders" not in n and "pose" not in n)
+    if off == "text":
+        with pytest.raises(MeshError, match="wink"):
+            network.classes({"wink": ("one eye closes",)})
+
+
+def test_members_of_a_team_take_disjoint_shares_of_one_order() -> None:
+    whole = epoch_order(40, 8, epoch=3, seed=1, team=Team())
+    parts = [epoch_order(40, 8, epoch=3, seed=1, team=Team(rank, 2)) for rank in range(2)]
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
+
+
+def test_two_processes_average_their_gradients(tmp_path: Path) -> None:
+    script = tmp_path / "member.py"
+    script.write_text(
+        "import sys, torch\n"
+        "from facet_vlm.training.team import team\n"
+        "with team() as crew:\n"
+        "    layer = torch.nn.Linear(1, 1, bias=False)\n"
+        "    layer.weight.grad = torch.full((1, 1), float(crew.rank + 1))\n"
+        "    crew.average_gradients(layer)\n"
+        "    open(f'{sys.argv[1]}/{crew.rank}', 'w').write(str(layer.weight.grad.item()))\n"
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0", "--standalone"]
+    subprocess.run([*command, str(script), str(tmp_path)], check=True, capture_output=True, timeout=120)
+    assert [(tmp_path / str(rank)).read_text() for rank in range(2)] == ["1.5", "1.5"]
 
 
 def test_test_draws_stand_at_the_stated_intensities(other_people: ExpressionSet) -> None:
@@ -47,18 +106,18 @@ def test_rendered_file_is_kept_and_checked(tiny: Config, tmp_path: Path) -> None
         expression_set("all", data, tiny.model)
 
 
-def test_loss_falls(tiny: Config, samples: ExpressionSet, angles: np.ndarray) -> None:
+def test_loss_falls(tiny: Config, samples: ExpressionSet) -> None:
     torch.manual_seed(0)
     network, rng = build_network(tiny.model), np.random.default_rng(0)
-    optimizer, totals = optimizer_of(network, tiny.train), []
+    optimizer, objectives, totals = optimizer_of(network, tiny.train), objectives_of(tiny), []
     for _ in range(20):
-        batch = training_batch(samples, np.arange(16), angles, 2, rng)
-        losses = losses_of(network, batch, tiny.train, rng)
-        total = losses.total(tiny.train.loss)
+        step = take_step(network, training_batch(samples, np.arange(16), 2, rng), tiny, rng)
+        losses = {name: objective(step) for name, (_, objective) in objectives.items()}
+        total = torch.stack([objectives[name][0] * loss for name, loss in losses.items()]).sum()
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
-        totals.append((total.item(), losses.fused.item()))
+        totals.append((total.item(), losses["fused"].item()))
     first, last = np.mean(totals[:4], axis=0), np.mean(totals[-4:], axis=0)
     assert last[0] < first[0] - 0.2
     assert last[1] < first[1] - 0.05

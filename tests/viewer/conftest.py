@@ -1,14 +1,76 @@
 """A small rig as a GLB, written by the plainest code that makes the layout: an independent witness for the reader."""
 
+import dataclasses
 import json
+import re
+import shutil
 import struct
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from aublend import AU_NAMES
 from viewer.messages import ArkitUnit, EmotionPreset, PadPoint, UnitInfo, ViewerMetadata
+from viewer.page import SCRIPT_NAME, STATIC_FOLDER
+from viewer.scene import viewer_metadata
+
+IN_NODE = """
+const fs = require("fs"), vm = require("vm");
+const [script, request] = process.argv.slice(1);
+vm.runInThisContext(fs.readFileSync(script, "utf8"));
+const { metadata, units, input } = JSON.parse(fs.readFileSync(request, "utf8"));
+const list = (numbers) => Array.from(numbers);
+const page = Mesh4DViewer;
+const read = (text) => page.readCurves(text, metadata, units);
+const result = (() => { BODY })();
+process.stdout.write(JSON.stringify(result));
+"""
+IN_PAGE = """
+(async () => {
+  const state = document.documentElement.dataset;
+  while (state.viewer === undefined || state.viewer === "loading") await new Promise((done) => setTimeout(done, 50));
+  const { app } = Mesh4DViewer;
+  const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+  const until = async (test) => {
+    for (let n = 0; n < 400 && !test(); n++) await pause(25);
+    if (!test()) throw new Error(`never: ${test}`);
+  };
+  const named = (text) => [...document.querySelectorAll("button")].find(
+    (each) => each.textContent === text || each.getAttribute("aria-label") === text);
+  const press = (target, key, held = {}) =>
+    target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, ...held }));
+  const set = (input, value) => {
+    input.value = String(value);
+    input.dispatchEvent(new Event("input"));
+    input.dispatchEvent(new Event("change"));
+  };
+  const drag = (target, from, to, held = {}) => {
+    const box = target.getBoundingClientRect();
+    const send = (type, [x, y]) => target.dispatchEvent(new PointerEvent(type, {
+      clientX: box.left + x, clientY: box.top + y, pointerId: 1, bubbles: true, button: 0, ...held }));
+    target.setPointerCapture = () => {};
+    send("pointerdown", from);
+    send("pointermove", [(from[0] + to[0]) / 2, (from[1] + to[1]) / 2]);
+    send("pointermove", to);
+    send("pointerup", to);
+  };
+  try {
+    BODY
+    document.title = "probed";
+  } catch (error) {
+    document.title = `failed: ${error.stack}`;
+  }
+})();
+"""
+BROWSER_FLAGS = [
+    *("--headless", "--no-sandbox", "--no-first-run", "--disable-sync", "--disable-component-update"),
+    *("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"),
+    *("--disable-background-networking", "--virtual-time-budget=30000", "--window-size=1366,768"),
+    *("--autoplay-policy=no-user-gesture-required", "--dump-dom"),
+]
 
 
 @dataclass(frozen=True)
@@ -180,3 +242,54 @@ def metadata() -> ViewerMetadata:
         arkit_shapes=("browInnerUp",),
         arkit=(ArkitUnit("AU1", "own", {}, {}, {"browInnerUp": 1.0}, ()),),
     )
+
+
+@pytest.fixture
+def page(tmp_path):
+    """Runs statements in Node against the client that return something; `input` is what the test hands over."""
+
+    def run(body: str, given: object = None):
+        request = tmp_path / "request.json"
+        labels = dataclasses.asdict(viewer_metadata("head"))
+        request.write_text(json.dumps({"metadata": labels, "units": AU_NAMES, "input": given}))
+        command = [shutil.which("node") or "node", "-e", IN_NODE.replace("BODY", body)]
+        done = subprocess.run(
+            [*command, str(STATIC_FOLDER / SCRIPT_NAME), str(request)], capture_output=True, text=True, timeout=60
+        )
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        return json.loads(done.stdout)
+
+    return run
+
+
+@pytest.fixture
+def page_script():
+    """A script that runs statements in the page of the viewer, to be put behind the client."""
+    return lambda body: IN_PAGE.replace("BODY", body)
+
+
+@pytest.fixture
+def chromium_state(tmp_path):
+    """Opens an address in headless Chromium; returns what scripts left in the document's data attributes."""
+
+    def state(address: str, *flags: str) -> dict[str, str]:
+        command = [shutil.which("chromium") or "chromium", *BROWSER_FLAGS, f"--user-data-dir={tmp_path / 'profile'}"]
+        done = subprocess.run([*command, *flags, address], capture_output=True, timeout=180, check=True)
+        document = done.stdout.decode()
+        assert "<title>probed</title>" in document, re.findall("<title>.*?</title>", document, re.DOTALL)
+        return dict(re.findall(r'data-(\w+)="([^"]*)"', document.partition(">")[2].partition(">")[0]))
+
+    return state
+
+
+@pytest.fixture
+def probed(tmp_path, page_script, chromium_state):
+    """What statements leave in a page's data attributes, `state`."""
+
+    def run(html: str, body: str, *flags: str) -> dict[str, str]:
+        path = tmp_path / "page.html"
+        path.write_text(html.replace("</body>", f"<script>{page_script(body)}</script></body>"), encoding="utf-8")
+        return chromium_state(path.as_uri(), *flags)
+
+    return run

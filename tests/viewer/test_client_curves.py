@@ -1,9 +1,6 @@
 """Keys, projects, curve files, the pad and ARKit's shapes as the page works them out, in Node, against aublend."""
 
-import dataclasses
-import json
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
@@ -11,42 +8,12 @@ import pytest
 from aublend import AU_NAMES, arkit_from_au, au_from_arkit, pad_weights, read_curves, write_curves
 from aublend.curves import AUCurves, half_weights
 from viewer.page import SCRIPT_NAME, STATIC_FOLDER
-from viewer.scene import viewer_metadata
 
 NODE = shutil.which("node")
 pytestmark = [
     pytest.mark.skipif(NODE is None, reason="node is not installed"),
     pytest.mark.skipif(not (STATIC_FOLDER / SCRIPT_NAME).exists(), reason="the client is not built: run `make viewer`"),
 ]
-
-PROBE = """
-const fs = require("fs"), vm = require("vm");
-const [script, request] = process.argv.slice(1);
-vm.runInThisContext(fs.readFileSync(script, "utf8"));
-const { metadata, units, input } = JSON.parse(fs.readFileSync(request, "utf8"));
-const list = (numbers) => Array.from(numbers);
-const page = Mesh4DViewer;
-const read = (text) => page.readCurves(text, metadata, units);
-const result = (() => { BODY })();
-process.stdout.write(JSON.stringify(result));
-"""
-METADATA = dataclasses.asdict(viewer_metadata("head"))
-
-
-@pytest.fixture
-def page(tmp_path):
-    """Runs statements that return something; `input` is what the test hands over."""
-
-    def run(body: str, given: object = None):
-        request = tmp_path / "request.json"
-        request.write_text(json.dumps({"metadata": METADATA, "units": AU_NAMES, "input": given}))
-        command = [NODE, "-e", PROBE.replace("BODY", body), str(STATIC_FOLDER / SCRIPT_NAME), str(request)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-        return json.loads(done.stdout)
-
-    return run
 
 
 def moving_curves() -> AUCurves:
@@ -163,12 +130,16 @@ def test_project_goes_there_and_back_and_names_what_is_missing(page):
     np.testing.assert_allclose(np.reshape(pose, (2, 32)), half_weights({"AU1": 0.5, "AU12L": 0.6}), atol=1e-9)
 
 
-@pytest.mark.parametrize("change", ['p.format = "x"', "p.tracks.AU1[0].time = -1", 'p.tracks.AU1[0].ease = "jump"',
-                                    "p.pose = []", 'p.pose.AU1 = ["x", 0]', "p.fps = null"])  # fmt: skip
+@pytest.mark.parametrize("change", ['p.format = "x"', "p.layers[0].tracks.AU1[0].time = -1", "p.fps = null",
+                                    'p.layers[0].tracks.AU1[0].ease = "jump"', "p.pose = []", 'p.pose.AU1 = ["x", 0]',
+                                    "p.layers[1].name = p.layers[0].name", "p.layers = {}", "p.limits = [0]",
+                                    "p.layers[0].tracks.AU1[0].leave = { time: -1, left: 0, right: 0 }",
+                                    "p.sound = { name: 'a' }",
+                                    "p.phones = [{ symbol: 'B', start_s: 2, end_s: 1 }]"])  # fmt: skip
 def test_broken_projects_are_refused(page, change):
     body = f"""
       const p = JSON.parse(page.projectText(page.emptyProject(units.length), units));
-      p.tracks = {{ AU1: [{{ time: 0, left: 1, right: 1, ease: "linear" }}] }};
+      p.layers[0].tracks = {{ AU1: [{{ time: 0, left: 1, right: 1, ease: "linear" }}] }};
       page.readProject(JSON.stringify(p), units);
       {change};
       try {{ page.readProject(JSON.stringify(p), units); }} catch (error) {{ return error.message; }}

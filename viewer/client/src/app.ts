@@ -1,5 +1,6 @@
 // Binds rig, blend, stage, panel and timeline: the project is the one state, and every change of it can be undone.
 
+import { Animator } from "./animator";
 import { Autosave } from "./autosave";
 import { readCurves, writeCurves } from "./curve_files";
 import { Dock } from "./dock";
@@ -7,13 +8,14 @@ import { element } from "./elements";
 import { exportItems } from "./exports";
 import { Head } from "./head";
 import { History } from "./history";
-import { withKey, withoutKey, type Key, type Track } from "./keys";
 import { Incoming } from "./incoming";
+import { keyedUnits } from "./layers";
 import type { ViewerMetadata } from "./messages";
 import { mirrored } from "./mirror";
 import { Panel } from "./panel";
 import { columnOf, poseOf, restPose, type Pose, type Side } from "./pose";
-import { emptyProject, poseAt, projectText, readProject, withClip, withFrames, type Project } from "./project";
+import { emptyProject, poseAt, withClip, type Project } from "./project";
+import { projectText, readProject } from "./project_file";
 import { listenToKeys } from "./shortcuts";
 import { ShapesView } from "./shapes_view";
 import type { Source } from "./source";
@@ -28,6 +30,7 @@ export class App {
   readonly timeline: Timeline;
   readonly stage: Stage;
   readonly history: History<Project>;
+  readonly animator: Animator;
   /** What is shown now. */
   pose: Pose;
   readonly metadata: ViewerMetadata;
@@ -39,7 +42,7 @@ export class App {
   private records = false;
   private onGpu = false;
   private readonly ended = new AbortController();
-  private readonly incoming: Incoming;
+  readonly incoming: Incoming;
   private readonly dock: Dock;
 
   /**
@@ -61,6 +64,7 @@ export class App {
     const vertices = this.head.rig.positions.length / 3;
     this.autosave = new Autosave(`facet4d viewer: ${source.metadata.title} ${vertices}`);
     this.history = new History(this.opening());
+    this.animator = this.makeAnimator();
     this.panel = this.makePanel();
     this.timeline = this.makeTimeline();
     this.shapes = new ShapesView(source.metadata, this.names);
@@ -80,14 +84,16 @@ export class App {
     else this.open("project.json", carried);
     this.show();
     this.listen(host);
+    void this.timeline.openEmbedded(source.metadata.sound);
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (source.metadata.autoplay && !still && this.history.now.tracks.size > 0) this.timeline.start();
+    if (source.metadata.autoplay && !still && keyedUnits(this.history.now.layers).size > 0) this.timeline.start();
   }
 
   /** Ends this app, before another takes the page. */
   dispose(): void {
-    this.timeline.pause();
+    this.timeline.dispose();
     this.ended.abort();
+    this.dock.dispose();
     this.stage.dispose();
   }
 
@@ -117,7 +123,7 @@ export class App {
     if (!same) return this.another(source, this.projectText());
     [this.head, this.source] = [head, source];
     const { clip } = head.rig;
-    if (clip !== null && this.history.now.tracks.size === 0) this.commit(withClip(this.history.now, this.names, clip));
+    if (clip !== null && keyedUnits(this.history.now.layers).size === 0) this.commit(withClip(this.history.now, this.names, clip));
     this.panel.setTitle(source.metadata.title);
     this.stage.setView(...this.toolbar.seen);
     this.dock.headReplaced();
@@ -125,10 +131,16 @@ export class App {
     camera.updateProjectionMatrix();
   }
 
-  /** Frames that come from elsewhere, as keys. */
-  import(times: readonly number[], poses: readonly Pose[]): void {
-    this.commit(withFrames(this.history.now, this.names, times, poses));
+  /** Frames that come from elsewhere, as keys of the layer for imports. Says how they were thinned. */
+  import(times: readonly number[], poses: readonly Pose[]): string {
+    const result = this.animator.importFrames(times, poses);
     this.timeline.seek(0);
+    return result;
+  }
+
+  /** Draws the present pose once more, on whatever came to the stage. */
+  posedAgain(): void {
+    this.show();
   }
 
   say(message: string, wrong = false): void {
@@ -140,13 +152,13 @@ export class App {
     if (name.toLowerCase().endsWith(".json")) {
       const { project, missing } = readProject(text, this.names);
       this.commit(project);
+      this.timeline.missSound();
       this.toolbar.say(missing.length > 0 ? `Opened. This head lacks ${missing.join(", ")}.` : `Opened ${name}.`);
     } else {
       const { times, poses, ignored } = readCurves(text, this.metadata, this.names);
-      this.commit(withFrames(this.history.now, this.names, times, poses));
-      this.timeline.seek(0);
+      const result = this.import(times, poses);
       const left = ignored.length > 0 ? ` Nothing here moves by ${ignored.slice(0, 5).join(", ")}.` : "";
-      this.toolbar.say(`${name}: ${poses.length} frames.${left}`);
+      this.toolbar.say(`${name}: ${poses.length} frames ${result}.${left}`);
     }
   }
 
@@ -180,8 +192,7 @@ export class App {
   /** Sets all units by names; those without a weight go to zero. */
   setWeights(weights: Readonly<Record<string, number>>, factor: number, tag: string | null = null): void {
     const named = Object.keys(weights).flatMap((name) => columnOf(name, this.names)?.unit ?? []);
-    const tracked = [...this.history.now.tracks.keys()];
-    const keyed = [...new Set([...named.map((unit) => this.names[unit]), ...tracked])];
+    const keyed = [...new Set([...named.map((unit) => this.names[unit]), ...keyedUnits(this.history.now.layers)])];
     this.handPose(poseOf(weights, this.names, factor), keyed, tag);
   }
 
@@ -208,20 +219,8 @@ export class App {
 
   private handPose(pose: Pose, units: readonly string[], tag: string | null): void {
     this.timeline.pause();
-    const project = this.history.now;
-    if (!this.records) return this.commit({ ...project, pose, follows: false }, tag);
-    this.commit({ ...project, pose, follows: true, tracks: this.keyed(project, pose, units) }, tag);
-  }
-
-  private keyed(project: Project, pose: Pose, units: readonly string[]): ReadonlyMap<string, Track> {
-    const tracks = new Map(project.tracks);
-    const time = Math.round(this.timeline.time * project.fps) / project.fps;
-    for (const name of units) {
-      const unit = this.names.indexOf(name);
-      const key: Key = { time, left: pose[unit], right: pose[this.names.length + unit], ease: "bezier" };
-      tracks.set(name, withKey(tracks.get(name) ?? [], key));
-    }
-    return tracks;
+    if (this.records) this.animator.keyPose(pose, units, tag);
+    else this.animator.commit({ pose, follows: false }, tag);
   }
 
   private commit(project: Project, tag: string | null = null): void {
@@ -298,44 +297,30 @@ export class App {
     this.handPose(pose, moving, null);
   }
 
+  private makeAnimator(): Animator {
+    return new Animator({
+      names: this.names,
+      history: this.history,
+      time: () => this.timeline.time,
+      posed: () => this.posed(),
+      changed: () => this.changed(),
+      say: (message, wrong) => this.toolbar.say(message, wrong),
+    });
+  }
+
   private makeTimeline(): Timeline {
-    const track = (unit: string, change: (track: Track) => Track): void => {
-      const tracks = new Map(this.history.now.tracks);
-      const next = change(tracks.get(unit) ?? []);
-      if (next.length === 0) tracks.delete(unit);
-      else tracks.set(unit, next);
-      this.commit({ ...this.history.now, tracks, follows: true });
-    };
-    const at = (keys: Track, time: number): Key | undefined => keys.find((key) => key.time === time);
-    return new Timeline({
+    return new Timeline(this.animator, this.names, {
       seeked: () => {
         this.panel.forgetExpression();
         if (!this.history.now.follows) this.history.commit({ ...this.history.now, follows: true });
         this.show();
       },
-      keyed: () => this.keyNow(),
-      settings: (change) => this.commit({ ...this.history.now, ...change }),
       recording: (on) => (this.records = on),
-      moved: (unit, from, to) =>
-        track(unit, (keys) => {
-          const key = at(keys, from);
-          return key === undefined ? keys : withKey(withoutKey(keys, from), { ...key, time: to });
-        }),
-      removed: (unit, time) => track(unit, (keys) => withoutKey(keys, time)),
-      eased: (unit, time, ease) =>
-        track(unit, (keys) => keys.map((key) => (key.time === time ? { ...key, ease } : key))),
-      settled: () => this.history.settle(),
+      say: (message, wrong) => this.toolbar.say(message, wrong),
+      head: () => this.source.head,
+      emotions: this.metadata.emotions.map(({ name }) => name),
+      served: this.source.served,
     });
-  }
-
-  private keyNow(): void {
-    const project = this.history.now;
-    const pose = this.posed();
-    const moving = this.names.filter(
-      (name, unit) => project.tracks.has(name) || pose[unit] !== 0 || pose[this.names.length + unit] !== 0,
-    );
-    if (moving.length === 0) return this.toolbar.say("Nothing moves: no key was set.");
-    this.commit({ ...project, pose, follows: true, tracks: this.keyed(project, pose, moving) });
   }
 
   private makeToolbar(): Toolbar {
@@ -344,7 +329,10 @@ export class App {
         undo: () => this.undo(),
         redo: () => this.redo(),
         opened: (files) => void this.incoming.take(files),
-        viewed: (view, hottest) => this.stage.setView(view, hottest),
+        viewed: (view, hottest) => {
+          this.stage.setView(view, hottest);
+          this.dock?.viewed(view);
+        },
         gpu: (on) => this.setGpu(on),
         front: () => this.stage.faceFront(),
       },
@@ -372,7 +360,7 @@ export class App {
     listenToKeys(
       {
         " ": () => this.timeline.toggle(),
-        k: () => this.keyNow(),
+        k: () => this.animator.keyNow(),
         m: () => this.mirror(),
         "/": () => this.panel.focusSearch(),
         ",": () => this.timeline.step(-1),

@@ -1,30 +1,24 @@
 // neutral + sum of weight x offset for each half of the face, over the vertices that any shape moves.
 
+import { ByShape, ByVertex, slotsOf, type Slots } from "./blend_layouts";
 import type { Face, RigidPart } from "./face";
 import type { Pose } from "./pose";
-import type { Target } from "./rig";
 
-/** One shape's entries, sorted: the right half's, then those that both halves share, then the left half's. */
-interface Sorted {
-  /** 3 x place among the moved vertices. */
-  readonly slots: Uint32Array;
-  readonly offsets: Float32Array;
-  readonly shared: number;
-  readonly left: number;
-}
+/** From this share of all entries at work on, going by vertex is faster (`python -m benchmarks.viewer`). */
+const BY_VERTEX_FROM = 0.6;
 
 /** Blends sparse shapes on the CPU; sums run in double precision, so the result is exact to one rounding. */
 export class SparseBlend {
   readonly positions: Float32Array;
   /** Vertices that some shape or part moves. */
   readonly moved: Uint32Array;
-  private readonly linear: Uint32Array;
+  private readonly slots: Slots;
+  private readonly byShape: ByShape;
+  private readonly byVertex: ByVertex;
   private readonly rest: Float64Array;
   private readonly sums: Float64Array;
-  /** Left share of each moved vertex that both halves share, by slot. */
-  private readonly shares: Float64Array;
-  private readonly shapes: readonly Sorted[];
   private readonly weights: Float64Array;
+  private readonly entries: number;
 
   constructor(
     private readonly neutral: Float32Array,
@@ -32,49 +26,47 @@ export class SparseBlend {
   ) {
     this.positions = neutral.slice();
     const targets = [...face.units, ...face.pairs.map((pair) => pair.shape)];
-    const touched = new Uint8Array(neutral.length / 3);
-    for (const target of targets) for (const vertex of target.vertices) touched[vertex] = 1;
-    const half = (vertex: number): number => (face.share[vertex] === 0 ? 0 : face.share[vertex] === 1 ? 2 : 1);
-    const linear = Uint32Array.from([...touched.keys()].filter((vertex) => touched[vertex] === 1));
-    linear.sort((one, other) => half(one) - half(other) || one - other);
-    this.linear = linear;
-    this.moved = Uint32Array.from([...linear, ...face.parts.flatMap((part) => [...part.vertices])]);
-    const slotOf = new Uint32Array(neutral.length / 3);
-    this.rest = new Float64Array(3 * linear.length);
-    this.shares = new Float64Array(linear.length);
-    linear.forEach((vertex, slot) => {
-      slotOf[vertex] = slot;
-      this.rest.set(neutral.subarray(3 * vertex, 3 * vertex + 3), 3 * slot);
-      this.shares[slot] = face.share[vertex];
-    });
-    this.sums = new Float64Array(3 * linear.length);
-    this.shapes = targets.map((target) => sorted(target, slotOf, half));
+    const slots = (this.slots = slotsOf(targets, face.share));
+    this.moved = Uint32Array.from([...slots.vertices, ...face.parts.flatMap((part) => [...part.vertices])]);
+    this.byShape = new ByShape(targets, slots);
+    this.byVertex = new ByVertex(targets, slots, neutral);
+    this.entries = this.byShape.sizes.reduce((sum, size) => sum + size, 0);
+    this.rest = new Float64Array(3 * slots.vertices.length);
+    slots.vertices.forEach((vertex, slot) => this.rest.set(neutral.subarray(3 * vertex, 3 * vertex + 3), 3 * slot));
+    this.sums = new Float64Array(this.rest.length);
     this.weights = new Float64Array(2 * targets.length);
   }
 
   /** Moves `positions` to the pose. */
   apply(pose: Pose): void {
-    const { sums, positions, linear } = this;
+    const { positions } = this;
     const weights = shapeWeights(this.face, pose, this.weights);
-    sums.set(this.rest);
-    const count = this.shapes.length;
-    for (let index = 0; index < count; index++) {
-      const [left, right] = [weights[index], weights[count + index]];
-      const shape = this.shapes[index];
-      if (left === right) addRange(sums, shape, 0, shape.slots.length, left);
-      else {
-        addRange(sums, shape, 0, shape.shared, right);
-        addShared(sums, shape, this.shares, left, right);
-        addRange(sums, shape, shape.left, shape.slots.length, left);
-      }
-    }
-    for (let slot = 0; slot < linear.length; slot++) {
-      const start = 3 * linear[slot];
-      positions[start] = sums[3 * slot];
-      positions[start + 1] = sums[3 * slot + 1];
-      positions[start + 2] = sums[3 * slot + 2];
-    }
+    if (this.atWork(weights) >= BY_VERTEX_FROM * this.entries) this.byVertex.write(positions, weights);
+    else this.applyByShape(weights);
     for (const part of this.face.parts) turn(part, turnOf(part, pose), this.neutral, positions);
+  }
+
+  /** Entries of the shapes that have a weight. */
+  private atWork(weights: Float64Array): number {
+    const { sizes } = this.byShape;
+    let entries = 0;
+    for (let shape = 0; shape < sizes.length; shape++) {
+      if (weights[shape] !== 0 || weights[sizes.length + shape] !== 0) entries += sizes[shape];
+    }
+    return entries;
+  }
+
+  private applyByShape(weights: Float64Array): void {
+    const { sums, positions } = this;
+    const { vertices } = this.slots;
+    sums.set(this.rest);
+    this.byShape.add(sums, weights);
+    for (let slot = 0; slot < vertices.length; slot++) {
+      const at = 3 * vertices[slot];
+      positions[at] = sums[3 * slot];
+      positions[at + 1] = sums[3 * slot + 1];
+      positions[at + 2] = sums[3 * slot + 2];
+    }
   }
 }
 
@@ -101,42 +93,6 @@ export function turnOf(part: RigidPart, pose: Pose): [number, number, number] {
     if (weight !== 0) for (let axis = 0; axis < 3; axis++) sum[axis] += weight * part.turns[3 * unit + axis];
   }
   return sum;
-}
-
-function sorted(target: Target, slotOf: Uint32Array, half: (vertex: number) => number): Sorted {
-  const order = Uint32Array.from(target.vertices.keys());
-  order.sort((one, other) => slotOf[target.vertices[one]] - slotOf[target.vertices[other]]);
-  const slots = order.map((entry) => 3 * slotOf[target.vertices[entry]]);
-  const offsets = new Float32Array(3 * order.length);
-  const sizes = [0, 0, 0];
-  order.forEach((entry, place) => {
-    offsets.set(target.offsets.subarray(3 * entry, 3 * entry + 3), 3 * place);
-    sizes[half(target.vertices[entry])]++;
-  });
-  return { slots, offsets, shared: sizes[0], left: sizes[0] + sizes[1] };
-}
-
-function addRange(sums: Float64Array, { slots, offsets }: Sorted, from: number, to: number, weight: number): void {
-  if (weight === 0) return;
-  for (let entry = from; entry < to; entry++) {
-    const slot = slots[entry];
-    const at = 3 * entry;
-    sums[slot] += weight * offsets[at];
-    sums[slot + 1] += weight * offsets[at + 1];
-    sums[slot + 2] += weight * offsets[at + 2];
-  }
-}
-
-function addShared(sums: Float64Array, shape: Sorted, shares: Float64Array, left: number, right: number): void {
-  const { slots, offsets } = shape;
-  for (let entry = shape.shared; entry < shape.left; entry++) {
-    const slot = slots[entry];
-    const at = 3 * entry;
-    const weight = right + shares[slot / 3] * (left - right);
-    sums[slot] += weight * offsets[at];
-    sums[slot + 1] += weight * offsets[at + 1];
-    sums[slot + 2] += weight * offsets[at + 2];
-  }
 }
 
 /** Rodrigues' formula about the pivot, as aublend.rigid_parts. */

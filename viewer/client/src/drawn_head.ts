@@ -15,6 +15,9 @@ import { GpuBlend } from "./gpu_blend";
 import type { Pose } from "./pose";
 import { readsPose, shadowMaterial, surfaceUniforms, viewMaterial, type View } from "./surface";
 
+/** Linear grey of a head whose regions nobody knows. */
+const UNKNOWN = 0.2;
+
 export interface Surface {
   /** `positions` and `normals` may be changed in place later, followed by `moved`. */
   readonly positions: Float32Array;
@@ -116,6 +119,10 @@ export class DrawnHead {
   setView(view: View, hottest: number, dark: boolean): void {
     this.uniforms.hottest.value = hottest / 1000;
     this.view?.dispose();
+    const { geometry } = this;
+    if (view === "regions" && !geometry.hasAttribute("region")) {
+      this.setRegionColors(new Float32Array(3 * geometry.attributes["position"].count).fill(UNKNOWN));
+    }
     const single = view === "shaded" ? null : viewMaterial(view, this.uniforms, dark);
     this.view = single;
     this.mesh.material = single === null ? this.shaded : this.shaded.map(() => single);

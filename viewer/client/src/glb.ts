@@ -60,7 +60,7 @@ export interface AnimationJson {
   samplers: { input: number; output: number; interpolation?: string }[];
 }
 export interface GltfJson {
-  asset?: { version?: string };
+  asset?: { version?: string; generator?: string };
   scene?: number;
   scenes?: { nodes?: number[] }[];
   nodes?: NodeJson[];

@@ -46,7 +46,8 @@ export async function writeGlb(source: Glb, track: Track | null = null, mixture:
   }
   const meshes = (json.meshes ?? []).map((_, place) => written.get(place)?.mesh ?? { primitives: [] });
   const root: Record<string, unknown> = {
-    asset: { version: "2.0", generator: GENERATOR },
+    // By the name of the program that made a file, our readers tell what unit its numbers are in.
+    asset: { version: "2.0", generator: source.json.asset?.generator ?? GENERATOR },
     ...(json.scenes === undefined ? {} : { scene: json.scene ?? 0, scenes: json.scenes }),
     nodes: (json.nodes ?? []).map((node, place) => keptNode(node, place, nodes)),
     meshes,

@@ -6,6 +6,7 @@ import { address, Cancelled, workedOn } from "./jobs";
 import type { SolvedCurves } from "./messages";
 import { addWeight, columnOf, restPose } from "./pose";
 import { inflated } from "./source";
+import { isSound } from "./sounds";
 import { tar } from "./tar";
 
 const OWN = /\.(json|csv)$/i;
@@ -41,9 +42,14 @@ export class Incoming {
       if (!(error instanceof Error)) throw error;
       this.app.say(`${name}: ${error.message}`, true);
     } finally {
-      this.abort = null;
-      this.root.hidden = true;
+      this.finished();
     }
+  }
+
+  /** Nothing is worked on any more. */
+  finished(): void {
+    this.abort = null;
+    this.root.hidden = true;
   }
 
   /** Sends a head to the server and brings back its file and its id there. */
@@ -59,6 +65,7 @@ export class Incoming {
   private async opened(files: readonly File[], name: string): Promise<void> {
     const [file] = files;
     if (files.length === 1 && OWN.test(file.name)) return this.app.open(file.name, await file.text());
+    if (files.length === 1 && isSound(file)) return this.app.timeline.openSound(file);
     if (!this.app.source.served) return this.openedHere(file);
     const animates = files.length > 1 || SEQUENCE.test(file.name) || (await this.isSequence(file));
     if (animates) return this.solved(files.length === 1 ? file : tar(files), files.length === 1 ? name : "frames.tar", name);
@@ -70,7 +77,7 @@ export class Incoming {
   /** Without a server a page can still show rigs that are files of its own kind. */
   private async openedHere(file: File): Promise<void> {
     if (!/\.glb$/i.test(file.name)) {
-      throw new Error("this page can open projects, curves and .glb rigs; mesh4d-viewer opens other heads");
+      throw new Error("this page can open projects, curves, sound and .glb rigs; mesh4d-viewer opens other heads");
     }
     const glb = await inflated(new Uint8Array(await file.arrayBuffer()));
     const metadata = { ...this.app.metadata, title: file.name, autoplay: false, weights: {}, seed: null };
@@ -96,8 +103,8 @@ export class Incoming {
       });
       return pose;
     });
-    this.app.import(poses.map((_, frame) => frame / fps), poses);
-    this.app.say([`${name}: ${poses.length} frames solved to curves.`, ...notes].join(" "));
+    const result = this.app.import(poses.map((_, frame) => frame / fps), poses);
+    this.app.say([`${name}: ${poses.length} frames solved to curves, ${result}.`, ...notes].join(" "));
   }
 
   /** Whether a file that could be either is meant as motion for the head at hand. */

@@ -1,55 +1,69 @@
-// The keyframes of every animated unit, a lane each: keys are dragged in time, and reached by the keyboard.
+// The keyframes of the layer at hand, a lane a unit: keys are dragged in time, and reached by the keyboard.
 
+import type { Animator } from "./animator";
 import { element } from "./elements";
-import { EASES, type Ease, type Key, type Track } from "./keys";
-import type { Project } from "./project";
+import { onFrame } from "./key_edits";
+import { EASES, sampleTrack, type Key, type Track } from "./keys";
+import type { Layer } from "./layers";
+import type { TimeView } from "./time_view";
 
-/** Beyond this many keys a page element for each would be slow, and no hand edits them: lanes show bars instead. */
+/** Beyond this many keys in sight a page element for each would be slow, and no hand edits them: lanes show bars. */
 const MOST_HANDLES = 1500;
-
-export interface LaneEvents {
-  moved(unit: string, from: number, to: number): void;
-  removed(unit: string, time: number): void;
-  eased(unit: string, time: number, ease: Ease): void;
-  settled(): void;
-}
+const BAR_STOPS = 60;
 
 export class Lanes {
   readonly root = element("div", { class: "lanes", role: "group", "aria-label": "Keyframes" });
-  private readonly cursor = element("div", { class: "cursor", "aria-hidden": "true" });
-  private project: Project | null = null;
   private focused: { unit: string; time: number } | null = null;
+  private drawn = "";
+  private layer: Layer | null = null;
 
-  constructor(private readonly events: LaneEvents) {}
+  constructor(
+    private readonly animator: Animator,
+    private readonly view: TimeView,
+  ) {}
 
-  show(project: Project): void {
-    if (this.project?.tracks === project.tracks && this.project.seconds === project.seconds) return;
-    this.project = project;
-    this.root.hidden = project.tracks.size === 0;
-    const total = [...project.tracks.values()].reduce((sum, track) => sum + track.length, 0);
-    const rows = [...project.tracks].map(([unit, track]) => {
+  show(): void {
+    const { layer, view } = this;
+    const next = this.animator.layer;
+    const span = `${view.start} ${view.end}`;
+    if (
+      layer?.tracks === next.tracks &&
+      layer.locked === next.locked &&
+      layer.lockedUnits === next.lockedUnits &&
+      this.drawn === span
+    )
+      return;
+    this.layer = next;
+    this.drawn = span;
+    const shown = [...next.tracks].map(([unit, track]) => [unit, track.filter((key) => view.shows(key.time))] as const);
+    const total = shown.reduce((sum, [, track]) => sum + track.length, 0);
+    const rows = shown.map(([unit, keys]) => {
       const lane = element("div", { class: "lane" });
-      if (total <= MOST_HANDLES) lane.append(...track.map((key) => this.handle(unit, key, project)));
-      else lane.append(bar(track, project.seconds));
+      if (total <= MOST_HANDLES) lane.append(...keys.map((key) => this.handle(unit, key)));
+      else lane.append(this.bar(next.tracks.get(unit)!));
       return element("div", { class: "lane-row" }, element("span", { class: "lane-name" }, unit), lane);
     });
-    this.root.replaceChildren(...rows, element("div", { class: "cursor-track", "aria-hidden": "true" }, this.cursor));
+    if (rows.length === 0)
+      rows.push(
+        element(
+          "p",
+          { class: "hint" },
+          `No keys in the layer ${next.name} yet. Move a slider and press K, or switch Record on.`,
+        ),
+      );
+    this.root.replaceChildren(...rows);
     this.restoreFocus();
   }
 
-  showTime(time: number): void {
-    const share = this.project === null ? 0 : time / this.project.seconds;
-    this.cursor.style.left = `${100 * Math.min(share, 1)}%`;
-  }
-
-  private handle(unit: string, key: Key, project: Project): HTMLElement {
+  private handle(unit: string, key: Key): HTMLElement {
+    const { animator, view } = this;
     const mean = ((key.left + key.right) / 2).toFixed(2);
     const made = element("button", { type: "button", class: `key ${key.ease}` });
     made.setAttribute("aria-label", `${unit} ${mean} at ${key.time.toFixed(2)} s, ${key.ease}`);
     made.title = `${unit} ${mean} at ${key.time.toFixed(2)} s, ${key.ease}. Drag or arrows: time. Enter: ease. Delete.`;
     made.dataset["unit"] = unit;
     made.dataset["time"] = String(key.time);
-    made.style.left = `${(100 * key.time) / project.seconds}%`;
+    made.style.left = view.percent(key.time);
     let at = key.time;
     let pressed: number | null = null;
     made.addEventListener("pointerdown", (event) => {
@@ -59,18 +73,22 @@ export class Lanes {
     made.addEventListener("pointermove", (event) => {
       if (pressed === null) return;
       const lane = made.parentElement!.getBoundingClientRect();
-      at = onFrame(key.time + ((event.clientX - pressed) / lane.width) * project.seconds, project);
-      made.style.left = `${(100 * at) / project.seconds}%`;
+      at = onFrame(key.time + ((event.clientX - pressed) / lane.width) * (view.end - view.start), animator.project);
+      made.style.left = view.percent(at);
     });
     made.addEventListener("pointerup", () => {
       pressed = null;
-      if (at !== key.time) this.move(unit, key.time, at);
+      if (at !== key.time && !this.edit(unit, key.time, (each) => ({ ...each, time: at })))
+        made.style.left = view.percent(key.time);
     });
     made.addEventListener("keydown", (event) => {
       const steps: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1 };
       const step = steps[event.key];
-      if (step !== undefined) this.move(unit, key.time, onFrame(key.time + step / project.fps, project));
-      else if (event.key === "Delete" || event.key === "Backspace") this.events.removed(unit, key.time);
+      const { project } = animator;
+      if (step !== undefined) {
+        const time = onFrame(key.time + step / project.fps, project);
+        this.edit(unit, key.time, (each) => ({ ...each, time }));
+      } else if (event.key === "Delete" || event.key === "Backspace") this.edit(unit, key.time, () => null);
       else if (event.key === "Enter") this.ease(unit, key);
       else return;
       event.preventDefault();
@@ -80,16 +98,20 @@ export class Lanes {
     return made;
   }
 
-  private move(unit: string, from: number, to: number): void {
-    this.focused = { unit, time: to };
-    this.events.moved(unit, from, to);
-    this.events.settled();
+  private edit(unit: string, time: number, change: (key: Key) => Key | null): boolean {
+    const key = { unit, time };
+    if (!this.animator.free(this.animator.layer, [key])) return false;
+    this.focused = {
+      unit,
+      time: change(this.animator.layer.tracks.get(unit)!.find((each) => each.time === time)!)?.time ?? time,
+    };
+    this.animator.edit([key], change);
+    return true;
   }
 
   private ease(unit: string, key: Key): void {
-    this.focused = { unit, time: key.time };
-    this.events.eased(unit, key.time, EASES[(EASES.indexOf(key.ease) + 1) % EASES.length]);
-    this.events.settled();
+    const ease = EASES[(EASES.indexOf(key.ease) + 1) % EASES.length];
+    this.edit(unit, key.time, (each) => ({ ...each, ease }));
   }
 
   private restoreFocus(): void {
@@ -99,21 +121,16 @@ export class Lanes {
     const keys = [...this.root.querySelectorAll<HTMLElement>(".key")];
     keys.find((key) => key.dataset["unit"] === unit && Number(key.dataset["time"]) === time)?.focus();
   }
-}
 
-function onFrame(time: number, { seconds, fps }: Project): number {
-  return Math.min(Math.max(Math.round(time * fps) / fps, 0), seconds);
-}
-
-/** A lane of many keys: how strong the unit is over time. */
-function bar(track: Track, seconds: number): HTMLElement {
-  const stops = Array.from({ length: 41 }, (_, place) => {
-    const time = (place / 40) * seconds;
-    const key = track.reduce((best, each) => (Math.abs(each.time - time) < Math.abs(best.time - time) ? each : best));
-    const share = Math.min((key.left + key.right) / 2, 1);
-    return `color-mix(in srgb, var(--accent) ${(100 * share).toFixed(0)}%, var(--button)) ${2.5 * place}%`;
-  });
-  const made = element("div", { class: "bar" });
-  made.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
-  return made;
+  /** A lane of many keys: how strong the unit is over time. */
+  private bar(track: Track): HTMLElement {
+    const stops = Array.from({ length: BAR_STOPS + 1 }, (_, place) => {
+      const [left, right] = sampleTrack(track, this.view.time(place / BAR_STOPS));
+      const share = Math.min(Math.abs(left + right) / 2, 1);
+      return `color-mix(in srgb, var(--accent) ${(100 * share).toFixed(0)}%, var(--button)) ${((100 * place) / BAR_STOPS).toFixed(2)}%`;
+    });
+    const made = element("div", { class: "bar" });
+    made.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
+    return made;
+  }
 }

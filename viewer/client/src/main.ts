@@ -8,13 +8,25 @@ export { arkitFromPose, poseFromArkit } from "./arkit";
 export { SparseBlend } from "./blend";
 export { readCurves, writeCurves } from "./curve_files";
 export { padWeights } from "./emotion_pad";
+export { Glb } from "./glb";
+export { writeGlb } from "./glb_write";
 export { History } from "./history";
-export { sampleTrack, thinned, withKey } from "./keys";
+export { changedKeys, copiedKeys, movedBy, pastedKeys, pulled, scaledBy } from "./key_edits";
+export { sampleTrack, withKey } from "./keys";
+export { emptyLayer, sumAt, withLayer, withTrack } from "./layers";
+export { liveLinkText } from "./live_link";
 export { mirrored } from "./mirror";
 export { VertexNormals } from "./normals";
+export { objText } from "./obj_write";
 export { poseOf } from "./pose";
-export { emptyProject, poseAt, projectText, readProject, withClip, withFrames } from "./project";
+export { withBoundary } from "./phones";
+export { emptyProject, poseAt, tracksOfFrames, withClip, withFrames } from "./project";
+export { projectText, readProject } from "./project_file";
 export { readRig } from "./rig";
+export { fingerprintOf } from "./sounds";
+export { tar } from "./tar";
+export { largestError, thinned } from "./thinning";
+export { peaksOf, wavFile } from "./waveform";
 
 /** The running viewer, once `document.documentElement.dataset.viewer` says "ready". */
 export let app: App | null = null;

@@ -70,6 +70,7 @@ export interface SpeechResult {
   readonly words: string;
   readonly notes: readonly string[];
   readonly open_contacts: number;
+  readonly sound: string;
 }
 
 /** A sound that comes with the page, base64 of its file, and what it says. */

@@ -2,11 +2,12 @@
 
 import { Glb, type PrimitiveJson } from "./glb";
 import { bySharedVertices, drawnNodes } from "./rig";
+import { isPlainScale } from "./transforms";
 
 /** @param positions of all rows, metres, as the page shows them. */
 export function objText(glb: Glb, positions: Float32Array): string {
   const nodes = drawnNodes(glb);
-  const scale = nodes.length === 1 ? uniformScale(nodes[0].matrix) : null;
+  const scale = nodes.length === 1 && isPlainScale(nodes[0].matrix) ? nodes[0].matrix[0] : null;
   const vertices: string[] = [];
   const faces: string[] = [];
   let row = 0;
@@ -65,13 +66,6 @@ function startMarks(text: unknown): ((triangle: number) => boolean) | null {
   if (typeof text !== "string") return null;
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   return (triangle) => ((bytes[triangle >> 3] ?? 0xff) & (0x80 >> (triangle & 7))) !== 0;
-}
-
-/** The factor of a matrix that does nothing but scale alike along all axes; null for any other. */
-function uniformScale(matrix: ArrayLike<number>): number | null {
-  const scale = matrix[0];
-  const plain = [scale, 0, 0, 0, 0, scale, 0, 0, 0, 0, scale, 0, 0, 0, 0, 1];
-  return scale > 0 && plain.every((value, place) => value === matrix[place]) ? scale : null;
 }
 
 function oneWord(name: string): string {

@@ -12,7 +12,7 @@ import {
   type PrimitiveJson,
 } from "./glb";
 import { faceOf, leftShare, midPlaneOf, type Face } from "./face";
-import { IDENTITY, multiply, nodeMatrix, transformRows } from "./transforms";
+import { IDENTITY, isPlainScale, multiply, nodeMatrix, transformRows } from "./transforms";
 
 /** One morph target: offsets of the vertices it moves. */
 export interface Target {
@@ -20,6 +20,8 @@ export interface Target {
   readonly vertices: Uint32Array;
   /** Three numbers a vertex, in metres. */
   readonly offsets: Float32Array;
+  /** What the offsets are whole numbers of, where the file came in 16 bits; null where it did not. */
+  readonly step: number | null;
 }
 
 export interface Material {
@@ -66,7 +68,7 @@ interface Block {
   readonly uv: Float32Array | null;
   readonly colors: Float32Array | null;
   readonly first: number;
-  readonly targets: { readonly name: string; readonly vertices: Uint32Array; readonly offsets: Float32Array }[];
+  readonly targets: Target[];
   readonly triangles: { readonly indices: Uint32Array; readonly material: number }[];
 }
 
@@ -175,7 +177,9 @@ function readBlock(
       if (accessor === undefined) return [];
       if (glb.accessor(accessor).count !== count) throw new GlbError(`morph target ${names[index]} has another length`);
       const { vertices, offsets } = sparseOffsets(glb, accessor);
-      return [{ name: names[index], vertices, offsets: transformRows(offsets, matrix, 0) }];
+      const packed = glb.accessor(accessor).extras?.scale;
+      const step = packed === undefined || !isPlainScale(matrix) ? null : packed * matrix[0];
+      return [{ name: names[index], vertices, offsets: transformRows(offsets, matrix, 0), step }];
     }),
     triangles: primitives.map((primitive) => ({
       indices: triangleIndices(glb, primitive, count),
@@ -218,7 +222,7 @@ function fourChannels(colors: Float32Array | null, count: number): Float32Array 
 }
 
 function joinTargets(blocks: Block[]): Target[] {
-  const parts = new Map<string, { first: number; vertices: Uint32Array; offsets: Float32Array }[]>();
+  const parts = new Map<string, (Target & { readonly first: number })[]>();
   for (const block of blocks) {
     for (const target of block.targets) {
       parts.set(target.name, [...(parts.get(target.name) ?? []), { first: block.first, ...target }]);
@@ -234,7 +238,7 @@ function joinTargets(blocks: Block[]): Target[] {
       offsets.set(piece.offsets, 3 * filled);
       filled += piece.vertices.length;
     }
-    return { name, vertices, offsets };
+    return { name, vertices, offsets, step: pieces.length === 1 ? pieces[0].step : null };
   });
 }
 

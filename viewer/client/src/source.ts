@@ -20,7 +20,7 @@ export async function loadSource(): Promise<Source> {
       glb: await inflated(bytes),
       metadata: JSON.parse(labels.textContent ?? "") as ViewerMetadata,
       served: false,
-      head: "",
+      head: "main",
     };
   }
   const [glb, metadata] = await Promise.all([fetchChecked("rig.bin"), fetchChecked("metadata.json")]);

@@ -89,6 +89,10 @@ export class Stage {
     this.resize();
   }
 
+  get comparing(): boolean {
+    return this.heads[1] !== null;
+  }
+
   /** Adds something that is drawn with the first head, in its coordinates. */
   attach(object: Object3D): void {
     this.heads[0]?.mesh.add(object);

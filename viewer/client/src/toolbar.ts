@@ -41,7 +41,7 @@ export class Toolbar {
     this.undo = button("Undo", { title: "Undo (Ctrl Z)", disabled: true }, () => events.undo());
     this.redo = button("Redo", { title: "Redo (Ctrl Shift Z)", disabled: true }, () => events.redo());
     const file = element("input", { type: "file", hidden: true, multiple: true, tabindex: -1, "aria-hidden": "true" });
-    if (!heads) file.accept = ".json,.csv,.glb";
+    if (!heads) file.accept = ".json,.csv,.glb,audio/*";
     file.addEventListener("change", () => {
       const chosen = [...(file.files ?? [])];
       file.value = "";

@@ -39,3 +39,9 @@ export function transformRows(rows: Float32Array, matrix: Matrix, w: 0 | 1): Flo
   }
   return moved;
 }
+
+/** Whether a matrix does nothing but scale, alike along all axes. */
+export function isPlainScale(matrix: Matrix): boolean {
+  const plain = [matrix[0], 0, 0, 0, 0, matrix[0], 0, 0, 0, 0, matrix[0], 0, 0, 0, 0, 1];
+  return matrix[0] > 0 && plain.every((value, place) => value === matrix[place]);
+}

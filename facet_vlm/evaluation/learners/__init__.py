@@ -1,0 +1,1 @@
+"""Ways to recognise, one a module, behind one interface."""

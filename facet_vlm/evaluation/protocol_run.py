@@ -1,0 +1,173 @@
+"""A protocol from data set to saved predictions and reports: read, look, learn and judge, fold by fold; resumable."""
+
+import dataclasses
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facet_vlm.evaluation.fold_work import PART, Bench, bench, judge_fold, part_path
+from facet_vlm.evaluation.frames import record_key
+from facet_vlm.evaluation.leaks import prove_no_shared_content
+from facet_vlm.evaluation.protocol_plan import Prepared, ProtocolPlan
+from facet_vlm.evaluation.reading_store import ReadingStore
+from facet_vlm.evaluation.run_predictions import RunPredictions, joined, write_run
+from mesh4d.io.atomic import atomic_write
+from mesh4d.io.npz import read_arrays
+from mesh4d.scale_out import run_items
+
+PREDICTIONS = "predictions.parquet"
+MOST_LISTED = 2000
+"""Failures that a run's file names one by one."""
+
+
+def run_protocol(plan: ProtocolPlan) -> RunPredictions:
+    """Judge a model and its peers under a protocol; predictions.parquet and the caches lie in the plan's output.
+
+    A run that was killed goes on where it stood when it is called again.
+
+    Raises:
+        SplitError: a subject, file or copy of a file on both sides of a fold; weights that learnt from the tested.
+        MeshError: a data set that is not there, or not as the protocol needs it.
+    """
+    prepared = Prepared(plan)
+    _ = prepared.model  # refuses what it has learnt from, before hours of reading
+    plan.output.mkdir(parents=True, exist_ok=True)
+    plan.cache_folder.mkdir(parents=True, exist_ok=True)
+    times: dict[str, float] = {}
+    for reading in (prepared.views, *prepared.peer_readings):
+        started = time.perf_counter()
+        store = ReadingStore.at(plan.cache_folder, reading)
+        if store.fill(prepared.frames, plan.workers, plan.scheduler):
+            times[f"{reading.name}_s"] = time.perf_counter() - started
+    content = prove_no_shared_content(prepared.folds, prepared.frames.rows, content_hashes(prepared))
+    started = time.perf_counter()
+    where = bench(plan)
+    times["features_s"] = time.perf_counter() - started
+    folder = where.folder()
+    folder.mkdir(exist_ok=True)
+    items = [(seed, number) for seed in range(plan.seeds) for number in range(len(prepared.folds))]
+    started = time.perf_counter()
+    run_items(
+        partial(judge_fold, plan),
+        items,
+        is_done=lambda item: part_path(folder, item).is_file(),
+        workers=plan.workers,
+        scheduler=plan.scheduler,
+        label="folds",
+    )
+    times["folds_s"] = time.perf_counter() - started
+    run = _collected(where, folder, items, run_header(where, content, times))
+    write_run(run, plan.output / PREDICTIONS)
+    return run
+
+
+def content_hashes(prepared: Prepared) -> list[tuple[str, str]]:
+    """Of every mesh the hash of its file and of its pictures; empty where there are none."""
+    hashes = []
+    for shard in ReadingStore.at(prepared.plan.cache_folder, prepared.views).shards(prepared.frames):
+        for value, reason, digest in zip(shard.values, shard.reasons, shard.digests, strict=True):
+            seen = hashlib.sha256(value.tobytes()).hexdigest() if not reason and np.ptp(value) else ""
+            hashes.append(("" if reason else digest, seen))
+    return hashes
+
+
+def run_header(where: Bench, content_proof: str, times: dict[str, float]) -> dict[str, Any]:
+    """What stands above every number of a run, ready for JSON."""
+    prepared, plan = where.prepared, where.prepared.plan
+    protocol, model = prepared.protocol, prepared.model
+    people = sorted({record.person for record in prepared.records})
+    place = {name: number for number, name in enumerate(people)}
+    failed = _failures(where)
+    return {
+        "protocol": dataclasses.asdict(protocol),
+        "classes": list(protocol.classes),
+        "exclusive": prepared.exclusive,
+        "datasets": [
+            {"kind": d.kind, "folder": d.root.resolve().name, "digest": d.digest(), "records": len(d),
+             "subjects": len(d.subjects), "problems": len(d.problems)}
+            for d in prepared.datasets
+        ],
+        "model": {"name": model.name, "clip": model.config.clip, "sha256": model.sha256,
+                  "fusion_trained": model.fusion_trained,
+                  "learnt": [model.refuse_learnt_subjects(d) for d in prepared.datasets]},
+        "views": dict(prepared.views.settings),
+        "settings": {
+            "pooling": plan.pooling, "frames": plan.frames, "every": plan.every, "seeds": plan.seeds,
+            "rounds": plan.rounds or protocol.repeats, "folds": len(prepared.folds), "of_folds": prepared.fold_count,
+            "reduced": plan.reduced,
+        },
+        "learners": [{"name": learner.name, "title": learner.title} for learner in where.learners],
+        "people": people,
+        "folds": [
+            {"name": fold.name, "round": prepared.round_of[number], "proof": fold.proof,
+             "train_people": [place[name] for name in fold.train_subjects],
+             "train_records": len(fold.train), "test_records": len(fold.test),
+             "train_failed": sum(bool(where.items.failed[where.place[record_key(r)]]) for r in fold.train)}
+            for number, fold in enumerate(prepared.folds)
+        ],
+        "content_proof": content_proof,
+        "records": len(prepared.records),
+        "meshes": len(prepared.frames),
+        "meshes_failed": sum(bool(reason) for reason in where.reasons),
+        "failures": failed[:MOST_LISTED],
+        "runtime": times,
+        "command": " ".join(["facet-vlm", *sys.argv[1:]]),
+    }  # fmt: skip
+
+
+def _failures(where: Bench) -> list[dict[str, str]]:
+    """Records whose meshes, or some of them, could not be read or aligned, with the reason."""
+    found = []
+    for place, record in enumerate(where.prepared.records):
+        rows = where.prepared.frames.rows[record_key(record)]
+        bad = [where.reasons[row] for row in rows if where.reasons[row]]
+        if bad:
+            share = "no frame" if where.items.failed[place] else f"{len(bad)} of {len(rows)} frames"
+            found.append({"record": record_key(record), "lost": share, "reason": bad[0]})
+    return found
+
+
+def _collected(where: Bench, folder: Path, items: Sequence[tuple[int, int]], header: dict[str, Any]) -> RunPredictions:
+    """The folds' files as one run."""
+    records, place = where.prepared.records, {name: number for number, name in enumerate(header["people"])}
+    person = np.array([place[record.person] for record in records])
+    truth = np.where(where.known, where.targets, np.nan)
+    parts, seconds, notes = [], [], []
+    for seed, number in items:
+        part = read_arrays(part_path(folder, (seed, number)), PART)
+        rows, size = part["record"], len(part["record"])
+        parts.append(
+            RunPredictions(
+                header, part["learner"], np.full(size, seed), np.full(size, number),
+                tuple(records[row].name for row in rows), person[rows], part["failed"].astype(bool), truth[rows],
+                part["probabilities"], part["thresholds"],
+            )
+        )  # fmt: skip
+        seconds.append(part["seconds"])
+        notes.append([json.loads(text) for text in part["notes"]])
+    for number, learner in enumerate(header["learners"]):
+        learner["seconds_a_fold"] = float(np.mean([some[number] for some in seconds]))
+        names = sorted({name for some in notes for name in some[number]})
+        learner["chosen"] = {name: float(np.mean([some[number][name] for some in notes])) for name in names}
+    return joined(header, parts)
+
+
+def evaluate_protocol(plan: ProtocolPlan) -> dict[str, Any]:
+    """Run a protocol and write its reports beside the predictions; what the command prints."""
+    from facet_vlm.evaluation.run_report import write_reports
+
+    return write_reports(run_protocol(plan), plan.output)
+
+
+def write_json(content: Any, path: Path) -> None:
+    """Write values as JSON."""
+    with atomic_write(path, text=True) as file:
+        json.dump(content, file, indent=1)
+        file.write("\n")

@@ -1,0 +1,104 @@
+"""One command from a temporal preset to weights: synthesise, encode, train, write, judge on held-out identities."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from facet_vlm.config_4d import Config4D
+from facet_vlm.evaluation.sequences import (
+    WAYS,
+    SequenceScores,
+    frame_rule_scores,
+    sequence_metrics,
+    temporal_scores,
+)
+from facet_vlm.faces.sequence_set import PARTS, SequenceSet, sequence_set
+from facet_vlm.faces.sequences import category_sentences
+from facet_vlm.language.prompts import label_sentences
+from facet_vlm.network.facet import FacetNetwork
+from facet_vlm.network.temporal_weights import (
+    TemporalCard,
+    build_temporal,
+    read_temporal_weights,
+    write_temporal_weights,
+)
+from facet_vlm.network.weights import read_weights
+from facet_vlm.training.run import commit
+from facet_vlm.training.temporal import TemporalTexts, captions_of, train_temporal
+from mesh4d.datasets.splits import prove_disjoint
+from mesh4d.io.atomic import atomic_write
+
+TEXT_CHUNK = 256
+
+
+@dataclass(frozen=True)
+class TemporalRun:
+    """What a run left behind."""
+
+    weights: Path
+    card: TemporalCard
+
+
+def run_temporal_training(config: Config4D, folder: Path, command: str, processes: int | None = None) -> TemporalRun:
+    """Train and write weights; a folder of the same configuration goes on where it stopped.
+
+    Args:
+        folder: the run folder; it keeps config.json, tokens, a checkpoint, TensorBoard events and the weights.
+        command: what the model card will say reproduces the weights.
+        processes: parallel renderers; None is one per core.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_write(folder / "config.json", text=True) as file:
+        json.dump(dataclasses.asdict(config) | {"command": command, "commit": commit()}, file, indent=1)
+    data = {part: sequence_set(part, config.data, config.model, folder / "data", processes) for part in PARTS}
+    prove_disjoint({part: np.unique(found.subjects).tolist() for part, found in data.items()})
+    base, base_card = read_weights(config.model.base)
+    texts = temporal_texts(base, data["train"])
+    network = build_temporal(config.model, config.train.seed)
+    progress = train_temporal(network, data["train"], data["validation"], texts, config, folder)
+    card = TemporalCard(
+        name=config.name,
+        model=config.model,
+        base_sha256=base_card.weights_sha256,
+        command=command,
+        seed=config.train.seed,
+        commit=commit(),
+        data_hashes={part: found.content_hash() for part, found in data.items()},
+        train_subjects=np.unique(data["train"].subjects).tolist(),
+        validation_subjects=np.unique(data["validation"].subjects).tolist(),
+        held_out_subjects=np.unique(data["test"].subjects).tolist(),
+        metrics={"validation_score": progress.best_uar, "best_epoch": progress.best_epoch},
+    )
+    stem = folder / config.name
+    write_temporal_weights(network, card, stem)
+    written = read_temporal_weights(stem.with_suffix(".safetensors"))
+    scores = {"temporal model": temporal_scores(written.network, data["test"], texts)}
+    scores |= {way: frame_rule_scores(way, data["test"], float(base.scale), data["validation"]) for way in WAYS}
+    summary = comparison(scores, data["test"])
+    card = write_temporal_weights(
+        written.network, dataclasses.replace(card, metrics=card.metrics | {"test": summary}), stem
+    )
+    with atomic_write(folder / "metrics.json", text=True) as file:
+        json.dump(card.metrics, file, indent=1)
+    return TemporalRun(stem.with_suffix(".safetensors"), card)
+
+
+def temporal_texts(base: FacetNetwork, training: SequenceSet | None = None) -> TemporalTexts:
+    """Embeddings of all that the temporal module is compared with."""
+    captions = [] if training is None else captions_of(training)
+    row_of = {caption: row for row, caption in enumerate(dict.fromkeys(captions))}
+    with torch.no_grad():
+        expressions, categories = base.classes(label_sentences()), base.classes(category_sentences())
+        wordings = list(row_of)
+        parts = [base.sentences(wordings[k : k + TEXT_CHUNK]) for k in range(0, len(wordings), TEXT_CHUNK)]
+        found = torch.cat(parts) if parts else expressions[:0]
+        return TemporalTexts(expressions, categories, found[[row_of[caption] for caption in captions]])
+
+
+def comparison(scores: dict[str, SequenceScores], truth: SequenceSet) -> dict[str, dict[str, object]]:
+    """The measures of each way, ready for JSON."""
+    return {way: dataclasses.asdict(sequence_metrics(found, truth)) for way, found in scores.items()}
