@@ -19,7 +19,7 @@ demo: $(INSTALLED) viewer
 test: $(INSTALLED) viewer
 	@$(BIN)/python -m pytest $(ARGS)
 
-bench: $(INSTALLED)
+bench: $(INSTALLED) viewer
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench,open3d,pyrender]'
 	@$(BIN)/python -m benchmarks.read_meshes
 	@$(BIN)/python -m benchmarks.memory
@@ -29,6 +29,9 @@ bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.foreign_rigs
 	@$(BIN)/python -m benchmarks.drive
 	@$(BIN)/python -m benchmarks.speech
+	@$(BIN)/python -m benchmarks.recognition
+	@$(BIN)/python -m benchmarks.face_pose
+	@$(BIN)/python -m benchmarks.viewer
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/pyright

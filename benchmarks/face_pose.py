@@ -22,6 +22,7 @@ from facet_vlm.faces.views import standard_vertices
 from mesh4d.errors import NoFaceError
 from mesh4d.geometry.rigid import Similarity, similarity_align
 from mesh4d.landmarks import face_pose
+from mesh4d.landmarks.face_files import one_torch_thread
 from mesh4d.landmarks.points68 import mirror_order
 from mesh4d.mesh import Landmarks
 from mesh4d.render.face_framing import HALF_TRUST
@@ -132,6 +133,7 @@ def _block(row: np.ndarray) -> str:
 
 def main(heads: int = 12, only: tuple[str, ...] = (), first: int = 450, fit: int = 0) -> None:
     """Print mean, SD and largest error of turn (deg), shift (mm) and size (percent, signed) per kind of mesh."""
+    one_torch_thread()  # the time printed is that of one core
     model = head_model()
     if fit:
         print(fitted(model, fit))

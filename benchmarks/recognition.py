@@ -54,7 +54,7 @@ def main(heads: int = 40) -> None:
     sentences = label_sentences(None)
     with tempfile.TemporaryDirectory() as folder:
         paths = write_heads(Path(folder), heads)
-        spent = dict.fromkeys(("read", "align", "draw", "network"), np.inf)
+        spent: dict[str, float] = {part: np.inf for part in ("read", "align", "draw", "network")}
 
         def timed(part: str, work: Callable[[], Result]) -> Result:
             started = time.process_time()

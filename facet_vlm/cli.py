@@ -9,6 +9,7 @@ from tyro.conf import CascadeSubcommandArgs, OmitSubcommandPrefixes, subcommand
 from facet_vlm.commands.compare_prompts import ComparePrompts
 from facet_vlm.commands.eval import Eval
 from facet_vlm.commands.predict import Predict
+from facet_vlm.commands.probe import Probe
 from facet_vlm.commands.prompts import Prompts
 from facet_vlm.commands.protocols import Protocols
 from facet_vlm.commands.report import ReportOf
@@ -22,6 +23,7 @@ Command = (
     | Annotated[Eval, subcommand("eval")]
     | Annotated[Predict, subcommand("predict")]
     | Annotated[ReportOf, subcommand("report")]
+    | Annotated[Probe, subcommand("probe")]
     | Annotated[Protocols, subcommand("protocols")]
     | Annotated[ZeroShotOf, subcommand("zero-shot")]
     | Annotated[Prompts, subcommand("prompts")]

@@ -20,6 +20,8 @@ class ModelConfig:
     """Cameras, by name in data_specs/views.toml."""
     image_size: int = 96
     """Pixels; must be what the image tower expects."""
+    inputs: str = "geometry"
+    """What the pictures hold; `facet_vlm.faces.inputs.BANDS`."""
     fusion_heads: int = 4
     cvsa_layers: int = 1
     dropout: float = 0.1
@@ -43,6 +45,10 @@ class DataConfig:
     """One draw per expression and held-out identity at each; neutral is drawn as often."""
     scenario: str = "plain"
     """What held-out faces meet; `facet_vlm.faces.synthesis.scenario`."""
+    train_scenario: str = "varied"
+    """What training faces meet: 'varied' is all accidents at the rates below; otherwise the name of one accident."""
+    hard_mixtures: bool = False
+    """Give mixtures the likelier label alone: what MIDAS is compared with."""
     held_out_labels: tuple[str, ...] = ()
     """Expressions that training never shows nor names, to test labels given by sentences alone."""
     more_neutrals: int = 5

@@ -78,7 +78,8 @@ class FacetVLM:
 
     def images(self, mesh: Mesh, fit: HeadFit | None = None) -> UInt8[np.ndarray, "N 3 H W"]:
         """What the network sees of a head."""
-        return face_images(mesh, self.card.model.rig, self.card.model.image_size, fit)
+        model = self.card.model
+        return face_images(mesh, model.rig, model.image_size, fit, model.inputs)
 
 
 def load(preset_or_path: str | PathLike[str] = "facet-mini", device: str = "auto") -> FacetVLM:

@@ -106,7 +106,7 @@ class SequenceVLM(FacetVLM):
         sentences = category_sentences() if labels is None and multi_label else label_sentences(labels)
         count = min(MOST_FRAMES, len(clip) - onset)
         chosen = np.unique(np.linspace(onset, len(clip) - 1, count).round().astype(int))
-        reader = FrameReader.of(self.network, self.card.model.rig, self.card.model.image_size, self.temporal_card.model)
+        reader = FrameReader.of(self.network, self.card.model, self.temporal_card.model)
         pictures = reader.pictures(list(_aligned(clip, chosen.tolist(), fit, steady)))
         seen = reader.look(pictures)
         times = (chosen - onset) / clip.fps

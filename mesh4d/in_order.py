@@ -6,7 +6,7 @@ is copied between workers, and there is no interpreter to start. For hours of wo
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ def in_order(
     items: Iterable[Item],
     workers: int | None = None,
     initialise: Callable[[], None] | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """`map(work, items)` on several threads.
 
     Args:

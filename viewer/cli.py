@@ -1,5 +1,6 @@
 """`mesh4d-viewer FILE`: look at a head, move its action units and play its animation in the browser."""
 
+import dataclasses
 import socket
 import webbrowser
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import tyro
 
 from mesh4d.command import run_command
 from mesh4d.errors import MeshError, NoFaceError
+from viewer.embedded_sound import embedded_sound
 from viewer.export import write_html
 from viewer.head_map import map_of_glb
 from viewer.messages import HeadMap
@@ -27,6 +29,10 @@ class ViewerArguments:
     """Port on this machine; the next free one is taken when it is in use."""
     no_browser: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Only print the address; do not open the default browser."""
+    audio: Path | None = None
+    """A sound that is heard with the animation (wav, flac, ogg, mp3)."""
+    phones: Path | None = None
+    """What the sound says when, as `aublend speak` writes it (.TextGrid), or as any file of phone times."""
     export: Path | None = None
     """Write a self-contained HTML page here instead of serving."""
 
@@ -48,6 +54,10 @@ def run(arguments: ViewerArguments) -> dict[str, object]:
         seed = None
         title, glb_bytes = arguments.file.name, glb_of_file(arguments.file)
     metadata = viewer_metadata(title, seed=seed)
+    if arguments.audio is not None:
+        metadata = dataclasses.replace(metadata, sound=embedded_sound(arguments.audio, arguments.phones))
+    elif arguments.phones is not None:
+        raise MeshError("--phones needs --audio: the sound that they belong to")
     if arguments.export is not None:
         return {"page": write_html(glb_bytes, metadata, arguments.export, places=_places(glb_bytes))}
     import uvicorn

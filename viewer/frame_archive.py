@@ -4,9 +4,11 @@ Nothing is believed that the archive says of itself: sizes are counted as bytes 
 last part and their suffix, and whatever is no plain file is passed over or refused.
 """
 
+import lzma
 import re
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +23,9 @@ MOST_BYTES = 4 << 30
 """Unpacked, all files together."""
 MOST_FILE_BYTES = 512 << 20
 BLOCK = 1 << 20
+_BROKEN = (
+    zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, RuntimeError, zlib.error, lzma.LZMAError,
+)  # fmt: skip
 
 
 def unpack(archive: Path, folder: Path, most_bytes: int = MOST_BYTES, most_files: int = MOST_FILES) -> None:
@@ -42,7 +47,7 @@ def unpack(archive: Path, folder: Path, most_bytes: int = MOST_BYTES, most_files
             if target.exists():
                 raise MeshFormatError(archive, target.name, "one file of this name", "two")
             budget -= _copied(archive, stream, target, min(budget, MOST_FILE_BYTES))
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, RuntimeError) as error:
+    except _BROKEN as error:
         raise MeshFormatError(archive, "archive", "an intact .zip or .tar without encryption", str(error)) from error
 
 

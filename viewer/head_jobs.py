@@ -141,7 +141,7 @@ class HeadJobs:
         else:
             run.error = run.error or f"{run.name}: the reader broke off (code {code})"
             run.state = "failed"
-        forgotten = run not in self._runs.values()
+        forgotten = all(each is not run for each in list(self._runs.values()))
         if run.state != "done" or forgotten or not self.keeps_source:
             run.folder.cleanup()
         run.finished.set()

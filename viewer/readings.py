@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 import threading
+from typing import Any
 
 from viewer.messages import Reading
 
@@ -75,8 +76,8 @@ class Readings:
                 self._asked({"vertices": vertices, "faces": faces}, surface[_COUNTS.size :])
                 self._met = key
             answer = self._asked({"vertices": vertices}, content)
-        reading: dict[str, object] = answer["reading"]  # type: ignore[assignment]
-        return Reading(**reading)  # type: ignore[arg-type]
+        said: Any = answer["reading"]
+        return Reading(**{name: tuple(value) if isinstance(value, list) else value for name, value in said.items()})
 
     def close(self) -> None:
         """End the process."""

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import TypeAdapter, ValidationError
 
 from viewer.head_jobs import HeadJobs
@@ -30,6 +31,7 @@ class SpeechJobs(HeadJobs):
     """Starts and watches `viewer.speech_worker`; keeps the last sound that a page sent, and no other."""
 
     worker = "viewer.speech_worker"
+    keeps_source = False
 
     def __init__(self, seconds: float = SECONDS) -> None:
         super().__init__(seconds)
@@ -105,7 +107,7 @@ def add_speech_routes(
         with tempfile.TemporaryDirectory(prefix="mesh4d-viewer-") as folder:
             path = await received(request, Path(folder) / "request.json", REQUEST_BYTES)
             wanted = _checked(path.read_bytes())
-        rig = rig_of(request.query_params.get("head", ""))
+        rig = await run_in_threadpool(rig_of, request.query_params.get("head", ""))
         if rig is None:
             raise HTTPException(404, "the server has this head no more; open it again")
         try:

@@ -32,7 +32,6 @@ class ReportOf:
     def run(self) -> dict[str, object]:
         from facet_vlm.evaluation.run_predictions import is_run, read_run
 
-        self.output.mkdir(parents=True, exist_ok=True)
         if is_run(self.predictions):
             from facet_vlm.evaluation.run_report import write_reports
 
@@ -46,5 +45,6 @@ class ReportOf:
 
         truth = self.truth.read_text(encoding="utf-8").split()
         report = Report.of(read_predictions(self.predictions), truth, self.protocol)
+        self.output.mkdir(parents=True, exist_ok=True)
         report.write(self.output)
         return {"table": report.to_markdown(), "report": json.loads(report.to_json())}

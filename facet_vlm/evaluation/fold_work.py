@@ -19,8 +19,9 @@ from facet_vlm.evaluation.items import Examples, Items, pooled_items, pooled_val
 from facet_vlm.evaluation.learners.fusion_tuning import FusionTuning
 from facet_vlm.evaluation.learners.learner import Learner
 from facet_vlm.evaluation.learners.peers import frontal_probe, landmark_mlp, mean_probe, unit_forest
+from facet_vlm.evaluation.learners.temporal import temporal_fusion
 from facet_vlm.evaluation.learners.zero_shot import ZeroShot, questions_of
-from facet_vlm.evaluation.protocol_plan import Prepared, ProtocolPlan
+from facet_vlm.evaluation.protocol_plan import Prepared, ProtocolPlan, prepared_plan
 from facet_vlm.evaluation.reading_store import Reading, ReadingStore
 from facet_vlm.faces.views import view_angles
 from facet_vlm.inference import softmax
@@ -54,7 +55,7 @@ class Bench:
         self.items: Items = dataclasses.replace(pooled, landmarks=values.get("landmarks"), units=values.get("units"))
         self.targets, self.known = prepared.protocol.targets(prepared.records)
         self.place = {record_key(record): place for place, record in enumerate(prepared.records)}
-        self.learners = learners_of(prepared)
+        self.learners = learners_of(prepared, self.table, any(len(some) > 1 for some in rows))
 
     def _values(self, reading: Reading) -> Float[np.ndarray, "R P"]:
         """A peer's reading of every mesh; NaN where it failed."""
@@ -93,14 +94,16 @@ class Bench:
         return plan.output / f"folds-{digest}"
 
 
-def learners_of(prepared: Prepared) -> tuple[Learner, ...]:
-    """The ways to recognise that a plan asks for."""
+def learners_of(prepared: Prepared, table: FeatureTable, in_motion: bool) -> tuple[Learner, ...]:
+    """The ways to recognise that a plan asks for; the temporal module where there are sequences."""
     model, plan = prepared.model, prepared.plan
     questions = questions_of(prepared.protocol.task, prepared.protocol.classes)
     frontal = int(np.abs(view_angles(model.config.rig)).sum(axis=1).argmin())
     chosen: list[Learner] = [ZeroShot(model, questions)]
     if plan.tune:
         chosen.append(FusionTuning(model, questions))
+        if in_motion:
+            chosen.append(temporal_fusion(model, questions, table, np.array(prepared.frames.seconds)))
     if plan.peers != "none":
         chosen += [frontal_probe(frontal), mean_probe(), landmark_mlp()]
     if plan.peers == "all":
@@ -109,19 +112,20 @@ def learners_of(prepared: Prepared) -> tuple[Learner, ...]:
 
 
 @lru_cache(maxsize=1)
-def bench(plan: ProtocolPlan) -> Bench:
-    """The bench of a plan, made once per process."""
-    return Bench(Prepared(plan))
+def bench(plan: ProtocolPlan, token: str) -> Bench:
+    """The bench of a plan, made once per process and run (which `token` names)."""
+    return Bench(prepared_plan(plan, token))
 
 
-def judge_fold(plan: ProtocolPlan, item: tuple[int, int]) -> None:
+def judge_fold(plan: ProtocolPlan, token: str, item: tuple[int, int]) -> None:
     """Fit and judge one fold under one seed.
 
     Args:
         plan: the run; its readings are complete.
+        token: names the run.
         item: seed, and place of the fold.
     """
-    where, (seed, number) = bench(plan), item
+    where, (seed, number) = bench(plan, token), item
     fold = where.prepared.folds[number]
     train = where.examples([where.place[record_key(record)] for record in fold.train])
     tested = np.array([where.place[record_key(record)] for record in fold.test], np.int64)

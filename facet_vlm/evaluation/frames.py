@@ -31,6 +31,8 @@ class FramePlan:
     clips: tuple[Clip, ...]
     rows: Mapping[str, tuple[int, ...]]
     """Record (see `record_key`) -> its rows in the clips' meshes, in order of time."""
+    seconds: tuple[float, ...]
+    """Of every mesh, since its sequence's first frame; 0 for a scan."""
 
     def __len__(self) -> int:
         return sum(len(clip.paths) for clip in self.clips)
@@ -55,11 +57,14 @@ def plan_frames(records: Iterable[Record], datasets: Sequence[Dataset], frames: 
     rows: dict[str, tuple[int, ...]] = {}
     row_of: dict[tuple[str, str], int] = {}
     scans: dict[str, list[str]] = {kind: [] for kind in roots}
+    seconds: list[float] = []
     count = 0
     for key, record in unique.items():
         if not record.is_sequence:
             continue
-        paths = tuple(record.frames[frame] for frame in chosen_frames(record, frames))
+        chosen = chosen_frames(record, frames)
+        paths = tuple(record.frames[frame] for frame in chosen)
+        seconds += [frame / (record.fps or 1.0) for frame in chosen]
         clips.append(Clip(roots[record.dataset], paths, True))
         rows[key] = tuple(range(count, count + len(paths)))
         row_of |= {(record.dataset, path): row for path, row in zip(paths, rows[key], strict=True)}
@@ -76,7 +81,7 @@ def plan_frames(records: Iterable[Record], datasets: Sequence[Dataset], frames: 
             count += len(some)
     for key, record in unique.items():
         rows.setdefault(key, (row_of[record.dataset, record.frames[0]],))
-    return FramePlan(tuple(clips), rows)
+    return FramePlan(tuple(clips), rows, (*seconds, *[0.0] * (count - len(seconds))))
 
 
 def chosen_frames(record: Record, count: int) -> tuple[int, ...]:

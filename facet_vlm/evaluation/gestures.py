@@ -62,7 +62,7 @@ def gesture_faces(
             for intensity in intensities:
                 shown.append(gesture_halves(name, intensity, rng))
                 mesh = posed_head(subject, shown[-1])
-                images.append(aligned_face_images(mesh, model.rig, model.image_size))
+                images.append(aligned_face_images(mesh, model.rig, model.image_size, model.inputs))
                 labels.append(row)
                 people.append(subject)
     return LabelledFaces(names, np.array(labels), np.stack(images), np.array(people), np.stack(shown))

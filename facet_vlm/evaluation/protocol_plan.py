@@ -1,7 +1,7 @@
 """What is asked of a protocol run, and what follows from it: data sets, folds, meshes to read, the model."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -132,10 +132,22 @@ class Prepared:
     @property
     def views(self) -> ViewReading:
         """The pictures that the model wants."""
-        return ViewReading(self.model.config.rig, self.model.config.image_size, self.alignment)
+        config = self.model.config
+        return ViewReading(config.rig, config.image_size, self.alignment, config.inputs)
 
     @property
     def peer_readings(self) -> tuple[LandmarkReading | UnitReading, ...]:
         """What the peers look at beyond the model's features."""
         wanted = {"none": (), "fast": (LandmarkReading(),), "all": (LandmarkReading(), UnitReading())}
         return wanted[self.plan.peers]
+
+
+@lru_cache(maxsize=1)
+def prepared_plan(plan: ProtocolPlan, token: str) -> Prepared:
+    """The preparation of a plan, made once per process and run.
+
+    Args:
+        plan: what is asked.
+        token: names the run; another run looks at the data set anew.
+    """
+    return Prepared(plan)

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import secrets
 import sys
 import time
 from collections.abc import Sequence
@@ -15,10 +16,9 @@ import numpy as np
 from facet_vlm.evaluation.fold_work import PART, Bench, bench, judge_fold, part_path
 from facet_vlm.evaluation.frames import record_key
 from facet_vlm.evaluation.leaks import prove_no_shared_content
-from facet_vlm.evaluation.protocol_plan import Prepared, ProtocolPlan
+from facet_vlm.evaluation.protocol_plan import Prepared, ProtocolPlan, prepared_plan
 from facet_vlm.evaluation.reading_store import ReadingStore
-from facet_vlm.evaluation.run_predictions import RunPredictions, joined, write_run
-from mesh4d.io.atomic import atomic_write
+from facet_vlm.evaluation.run_predictions import RunPredictions, joined, read_run, write_run
 from mesh4d.io.npz import read_arrays
 from mesh4d.scale_out import run_items
 
@@ -36,7 +36,8 @@ def run_protocol(plan: ProtocolPlan) -> RunPredictions:
         SplitError: a subject, file or copy of a file on both sides of a fold; weights that learnt from the tested.
         MeshError: a data set that is not there, or not as the protocol needs it.
     """
-    prepared = Prepared(plan)
+    token = secrets.token_hex(8)
+    prepared = prepared_plan(plan, token)
     _ = prepared.model  # refuses what it has learnt from, before hours of reading
     plan.output.mkdir(parents=True, exist_ok=True)
     plan.cache_folder.mkdir(parents=True, exist_ok=True)
@@ -48,14 +49,14 @@ def run_protocol(plan: ProtocolPlan) -> RunPredictions:
             times[f"{reading.name}_s"] = time.perf_counter() - started
     content = prove_no_shared_content(prepared.folds, prepared.frames.rows, content_hashes(prepared))
     started = time.perf_counter()
-    where = bench(plan)
+    where = bench(plan, token)
     times["features_s"] = time.perf_counter() - started
     folder = where.folder()
     folder.mkdir(exist_ok=True)
     items = [(seed, number) for seed in range(plan.seeds) for number in range(len(prepared.folds))]
     started = time.perf_counter()
     run_items(
-        partial(judge_fold, plan),
+        partial(judge_fold, plan, token),
         items,
         is_done=lambda item: part_path(folder, item).is_file(),
         workers=plan.workers,
@@ -163,11 +164,5 @@ def evaluate_protocol(plan: ProtocolPlan) -> dict[str, Any]:
     """Run a protocol and write its reports beside the predictions; what the command prints."""
     from facet_vlm.evaluation.run_report import write_reports
 
-    return write_reports(run_protocol(plan), plan.output)
-
-
-def write_json(content: Any, path: Path) -> None:
-    """Write values as JSON."""
-    with atomic_write(path, text=True) as file:
-        json.dump(content, file, indent=1)
-        file.write("\n")
+    run_protocol(plan)
+    return write_reports(read_run(plan.output / PREDICTIONS), plan.output)

@@ -134,7 +134,7 @@ def _take(store: ReadingStore, clip: Clip) -> None:
         try:
             digest = hashlib.sha256(read_bytes(clip.root / path)).hexdigest()
             value = take(read_mesh(clip.root / path))
-        except (MeshError, OSError) as failure:
+        except (MeshError, OSError, np.linalg.LinAlgError) as failure:
             reason = (str(failure).replace(f"{clip.root}/", "") or type(failure).__name__)[:LONGEST_REASON]
         values.append(value)
         reasons.append(reason)

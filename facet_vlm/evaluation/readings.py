@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mesh4d.geometry.rigid import Similarity, similarity_align
 from mesh4d.mesh import Mesh
 
 Alignment = Literal["frame", "onset"]
-LANDMARKS = 68
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class ViewReading:
     rig: str
     size_px: int
     align: Alignment = "frame"
+    inputs: str = "geometry"
+    """What the pictures hold; `facet_vlm.faces.inputs.BANDS`."""
     name: str = "views"
     layout: str = "uF****"
 
@@ -35,22 +37,21 @@ class ViewReading:
         framing = [*views.FACE_CENTRE_MM.tolist(), views.FACE_RADIUS_MM, views.EYE_DISTANCE_MM]
         return {
             "reading": self.name, "rig": self.rig, "size_px": self.size_px, "align": self.align,
-            "bands": list(views.BANDS), "framing_mm": framing, "version": version("facet4d"),
+            "inputs": self.inputs, "framing_mm": framing, "version": version("facet4d"),
         }  # fmt: skip
 
     def of_clip(self, is_sequence: bool) -> Callable[[Mesh], np.ndarray]:
-        from facet_vlm.faces.views import face_images
+        from facet_vlm.faces.views import aligned_face_images, face_images, in_face_frame
 
         if self.align == "frame" or not is_sequence:
-            return lambda mesh: face_images(mesh, self.rig, self.size_px)
-        from aublend.registration import fit_head
-
-        onset: list = []
+            return lambda mesh: face_images(mesh, self.rig, self.size_px, inputs=self.inputs)
+        to_face: list[Similarity] = []
 
         def images(mesh: Mesh) -> np.ndarray:
-            if not onset:
-                onset.append(fit_head(mesh))
-            return face_images(mesh, self.rig, self.size_px, onset[0])
+            if not to_face:
+                to_face.append(similarity_align(mesh.vertices, in_face_frame(mesh).vertices))
+            upright = mesh.with_vertices(to_face[0].apply(mesh.vertices))
+            return aligned_face_images(upright, self.rig, self.size_px, self.inputs)
 
         return images
 

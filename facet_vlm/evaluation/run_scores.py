@@ -186,4 +186,4 @@ def _nanmean(values: np.ndarray) -> np.ndarray:
     """Mean over the last axis of what is no NaN; NaN where there is nothing else."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        return np.nanmean(values, axis=-1)
+        return np.asarray(np.nanmean(values, axis=-1))

@@ -44,6 +44,10 @@ class Showing:
         """Row of the likeliest expression; -1 where there is none."""
         return int(self.target.argmax()) if self.target.any() else -1
 
+    def with_hard_label(self) -> "Showing":
+        """The same face called by its likeliest expression alone."""
+        return Showing(self.halves, np.eye(len(self.target), dtype=np.float32)[self.label], self.intensity)
+
 
 def prototype(name: str, intensity: float, residual: float, rng: np.random.Generator) -> Showing:
     """An expression as emotions.toml has it, with its chance, over a face that is not quite at rest."""

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from tqdm import tqdm
 
 from facet_vlm.config import DataConfig, ModelConfig
@@ -34,7 +34,7 @@ class ExpressionSet:
     """Rendered samples with their labels."""
 
     images: UInt8[np.ndarray, "B N 3 H W"]
-    """Bands of `facet_vlm.faces.views.BANDS`, one picture per view."""
+    """Bands of `facet_vlm.faces.inputs.BANDS`, one picture per view."""
     angles_deg: Float[np.ndarray, "B N 2"]
     """Yaw and pitch of each view."""
     labels: Int[np.ndarray, " B"]
@@ -47,6 +47,10 @@ class ExpressionSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def where(self, keep: Bool[np.ndarray, " B"]) -> "ExpressionSet":
+        """Some of the samples."""
+        return ExpressionSet(*(getattr(self, name)[keep] for name in FIELDS))
 
     def content_hash(self) -> str:
         """SHA-256 over all arrays."""
@@ -121,7 +125,8 @@ def _render_person(subject: int, data: DataConfig, model: ModelConfig, training:
     rig = camera_rig(model.rig)
     rigs = [jittered(rig, data.kept_views, data.camera_jitter_deg, rng) if training else rig for _ in faces]
     images = [
-        aligned_face_images(face.mesh, cameras, model.image_size) for face, cameras in zip(faces, rigs, strict=True)
+        aligned_face_images(face.mesh, cameras, model.image_size, model.inputs)
+        for face, cameras in zip(faces, rigs, strict=True)
     ]
     return ExpressionSet(
         images=np.stack(images),
@@ -146,5 +151,5 @@ def jittered(rig: CameraRig, count: int, largest_deg: float, rng: np.random.Gene
 
 def _request_hash(part: str, subjects: list[int], data: DataConfig, model: ModelConfig) -> str:
     """What decides the file's content, short; sources that changed need a new folder."""
-    request = [part, subjects, dataclasses.asdict(data), model.rig, model.image_size]
+    request = [part, subjects, dataclasses.asdict(data), model.rig, model.image_size, model.inputs]
     return hashlib.sha256(json.dumps(request).encode()).hexdigest()[:16]

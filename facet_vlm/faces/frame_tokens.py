@@ -7,15 +7,18 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 
+from facet_vlm.config import ModelConfig
 from facet_vlm.config_4d import TemporalConfig
 from facet_vlm.faces.magnification import magnified_pictures
 from facet_vlm.faces.views import aligned_face_images, view_angles
 from facet_vlm.network.facet import FacetNetwork, ViewTokens
 from facet_vlm.network.fusion import mean_over_present
+from mesh4d.errors import MeshError
 from mesh4d.mesh import Mesh
 from mesh4d.render import CameraRig, camera_rig
 
 CHUNK = 16
+MAGNIFIABLE = "geometry"
 
 
 @dataclass(frozen=True)
@@ -51,24 +54,33 @@ class FrameReader:
     network: FacetNetwork
     rig: CameraRig
     size_px: int
+    inputs: str
     magnification: float
 
     @classmethod
-    def of(cls, network: FacetNetwork, rig: str, size_px: int, config: TemporalConfig) -> "FrameReader":
-        """The views that a temporal configuration names, of the rig that the network was trained on."""
-        cameras = camera_rig(rig)
+    def of(cls, network: FacetNetwork, model: ModelConfig, config: TemporalConfig) -> "FrameReader":
+        """The views that a temporal configuration names, of the rig that the network was trained on.
+
+        Raises:
+            MeshError: views that the rig does not have, or a magnification of inputs other than normals and depth.
+        """
+        cameras = camera_rig(model.rig)
         rows = list(config.views)
+        if not set(rows) <= set(range(len(cameras))):
+            raise MeshError(f"expected views from 0 to {len(cameras) - 1} of the rig {model.rig!r}, found {rows}")
+        if config.magnification > 0 and model.inputs != MAGNIFIABLE:
+            raise MeshError(f"only inputs {MAGNIFIABLE!r} can be magnified, found {model.inputs!r}")
         some = CameraRig(
-            f"{rig}{rows}",
+            f"{model.rig}{rows}",
             tuple(cameras.yaws_deg[row] for row in rows),
             tuple(cameras.pitches_deg[row] for row in rows),
             cameras.fov_deg,
         )
-        return cls(network.eval(), some, size_px, config.magnification)
+        return cls(network.eval(), some, model.image_size, model.inputs, config.magnification)
 
     def pictures(self, frames: Sequence[Mesh]) -> UInt8[np.ndarray, "T N 3 H W"]:
         """The views of each frame; frames are in the face frame and at standard size."""
-        return np.stack([aligned_face_images(mesh, self.rig, self.size_px) for mesh in frames])
+        return np.stack([aligned_face_images(mesh, self.rig, self.size_px, self.inputs) for mesh in frames])
 
     def tokens(self, pictures: UInt8[np.ndarray, "T N 3 H W"], times_s: Float[np.ndarray, " T"]) -> FrameTokens:
         """The mean of the views' aggregated global tokens, per frame and stream."""

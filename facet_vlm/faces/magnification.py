@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from scipy.ndimage import gaussian_filter
 
-from facet_vlm.faces.views import BANDS
+from facet_vlm.faces.inputs import BANDS
 from mesh4d.errors import MeshError
 from mesh4d.magnification import saturated
 
@@ -26,7 +26,7 @@ EMPTY_DEPTH = 255
 def magnified_pictures(
     pictures: UInt8[np.ndarray, "T N 3 H W"], times_s: Float[np.ndarray, " T"], factor: float, onset: int = 0
 ) -> UInt8[np.ndarray, "T N 3 H W"]:
-    """The onset's pictures with each frame's difference to them made larger; bands as in `faces.views.BANDS`.
+    """The onset's pictures with each frame's difference to them made larger; bands of the inputs `geometry`.
 
     Differences are smoothed over time and across pixels, so that noise is not enlarged with them, then lengthened as
     `mesh4d.magnification.saturated` says. Pixels that see a face in one of the two frames only show the frame as it
@@ -42,7 +42,7 @@ def magnified_pictures(
             f"expected an onset from 0 to {len(pictures) - 1} and a positive factor, found {onset}, {factor}"
         )
     values = pictures.astype(np.float32) / 127.5 - 1.0
-    depth = BANDS.index("depth")
+    depth = BANDS["geometry"].index("depth")
     seen = pictures[:, :, depth] < EMPTY_DEPTH
     both = seen & seen[onset]
     change = _smoothed((values - values[onset]) * both[:, :, None], both, times_s, onset)

@@ -175,4 +175,4 @@ def _reader(model: TemporalConfig) -> FrameReader:
     """One network a process, on one thread, so that tokens are the same however many processes there are."""
     torch.set_num_threads(1)
     network, card = read_weights(model.base)
-    return FrameReader.of(network, card.model.rig, card.model.image_size, model)
+    return FrameReader.of(network, card.model, model)

@@ -16,7 +16,7 @@ from mesh4d.datasets.labels import EXPRESSIONS
 from mesh4d.errors import MeshError
 from mesh4d.mesh import Mesh
 
-PLAIN = "plain"
+PLAIN, VARIED = "plain", "varied"
 MIXING = 0.4
 """Alpha of the Beta distribution that shares of mixtures are drawn from."""
 
@@ -44,11 +44,15 @@ def training_faces(seed: int, config: DataConfig) -> Iterator[Face]:
     shown += [any_way("neutral", 0.0, config.residual, rng) for _ in range(config.more_neutrals)]
     for _ in range(config.mixtures):
         first, second = rng.choice(len(expressive), 2, replace=False)
-        shown.append(mixture(expressive[first], expressive[second], float(rng.beta(MIXING, MIXING))))
+        mixed = mixture(expressive[first], expressive[second], float(rng.beta(MIXING, MIXING)))
+        shown.append(mixed.with_hard_label() if config.hard_mixtures else mixed)
     shown += [anything(config.residual, rng) for _ in range(config.anything)]
     for one in shown:
         mesh = performed(rig, one, rng, own=rng.random() < config.own_share)
-        yield Face(captured(mesh, config, rng), one)
+        if config.train_scenario == VARIED:
+            yield Face(captured(mesh, config, rng), one)
+        else:
+            yield Face(misplaced(accident(config.train_scenario)(mesh, rng), config, rng), one)
 
 
 def judged_faces(seed: int, config: DataConfig) -> Iterator[Face]:
@@ -103,7 +107,7 @@ def _struck(rig: AURig, name: str, intensity: float, config: DataConfig, rng: np
 
 
 Scenario = Callable[[AURig, str, float, DataConfig, np.random.Generator], Face]
-SCENARIOS: Mapping[str, Scenario] = {PLAIN: _plain, "other_ways": _other_ways, "varied": _varied}
+SCENARIOS: Mapping[str, Scenario] = {PLAIN: _plain, "other_ways": _other_ways, VARIED: _varied}
 """plain: prototypes, grainy noise on half. other_ways: variants of the expressions, builds and manners of others.
 varied: all that training faces meet."""
 

@@ -1,8 +1,4 @@
-"""Meshes to network input: seven pictures of the face, as bytes of camera-space normals and depth.
-
-Why these three bands: the third normal component follows from the other two (visible surfaces face the camera), so its
-place goes to depth, which carries what normals cannot: how far the jaw, lips and cheeks have moved, and the outline.
-"""
+"""Meshes to network input: the head put upright, and pictures of its face from the cameras of a rig."""
 
 from functools import cache
 
@@ -12,12 +8,13 @@ from jaxtyping import Bool, Float, UInt8
 from aublend.anatomy import eye_centre
 from aublend.head_model import head_model
 from aublend.registration import HeadFit, is_embedded
+from facet_vlm.faces.inputs import channels_of, pictures
+from mesh4d.errors import MeshError
 from mesh4d.geometry.rigid import similarity_align
 from mesh4d.landmarks import face_pose
 from mesh4d.mesh import Mesh
-from mesh4d.render import CameraRig, Framing, camera_rig, render_views
+from mesh4d.render import STUDIO, CameraRig, Framing, Shading, camera_rig, render_views
 
-BANDS = ("normal_x", "normal_y", "depth")
 FACE_CENTRE_MM = np.array([0.0, -33.0, 22.0])
 """Centre of the framed sphere on a head whose eyes are EYE_DISTANCE_MM apart, from the point between the eyeballs."""
 FACE_RADIUS_MM = 76.0
@@ -29,22 +26,34 @@ NECK_TOP_MM = -60.0
 
 
 def face_images(
-    mesh: Mesh, rig: str = "fer7", size_px: int = 96, fit: HeadFit | None = None
+    mesh: Mesh, rig: str = "fer7", size_px: int = 96, fit: HeadFit | None = None, inputs: str = "geometry"
 ) -> UInt8[np.ndarray, "N 3 H W"]:
     """The network input for one head of any pose, unit and topology; see `in_face_frame` for `fit`."""
-    return aligned_face_images(in_face_frame(mesh, fit), rig, size_px)
+    return aligned_face_images(in_face_frame(mesh, fit), rig, size_px, inputs)
 
 
-def aligned_face_images(mesh: Mesh, rig: str | CameraRig = "fer7", size_px: int = 96) -> UInt8[np.ndarray, "N 3 H W"]:
-    """The network input for a head that is already in the face frame and at standard size."""
-    views = render_views(mesh, rig, size_px, ("depth", "normal"), Framing(FACE_CENTRE_MM, FACE_RADIUS_MM))
-    stack = np.stack([views.channel(band) for band in BANDS], axis=1)
-    return to_bytes(stack)
+def aligned_face_images(
+    mesh: Mesh,
+    rig: str | CameraRig = "fer7",
+    size_px: int = 96,
+    inputs: str = "geometry",
+    shading: Shading = STUDIO,
+    hidden_faces: Bool[np.ndarray, " F"] | None = None,
+) -> UInt8[np.ndarray, "N 3 H W"]:
+    """The network input for a head that is already in the face frame and at standard size.
 
-
-def to_bytes(values: Float[np.ndarray, "*B H W"]) -> UInt8[np.ndarray, "*B H W"]:
-    """-1..1 as 0..255; what lies outside is clipped."""
-    return np.rint(np.clip(values, -1.0, 1.0) * 127.5 + 127.5).astype(np.uint8)
+    Args:
+        inputs: what the bands hold; `facet_vlm.faces.inputs.BANDS`.
+        shading: the lights, for inputs that show them.
+        hidden_faces: triangles that still hide what is behind them, but whose pixels are painted as empty space.
+    """
+    framing = Framing(FACE_CENTRE_MM, FACE_RADIUS_MM)
+    views = render_views(mesh, rig, size_px, channels_of(inputs), framing, keep_triangle_ids=True, shading=shading)
+    ids = views.triangle_ids
+    if ids is None:
+        raise MeshError("rendering with triangle ids gave none")
+    hidden = None if hidden_faces is None else (ids >= 0) & hidden_faces[np.maximum(ids, 0)]
+    return pictures(views, ids, inputs, hidden)
 
 
 def view_angles(rig: str | CameraRig) -> Float[np.ndarray, "N 2"]:

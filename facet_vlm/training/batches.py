@@ -10,13 +10,11 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from aublend.captions import mirrored_halves
 from facet_vlm.faces.expression_set import ExpressionSet
-from facet_vlm.faces.views import to_bytes
+from facet_vlm.faces.inputs import BANDS, empty_space, to_bytes
 
 MAX_SHIFT_PX = 4
 ERASED_SHARE = 0.25
 ERASED_SIDE = (0.15, 0.4)
-BACKGROUND = to_bytes(np.array([0.0, 0.0, 1.0]).reshape(3, 1, 1))
-"""The bytes of empty space: no normal, far away."""
 
 
 @dataclass(frozen=True)
@@ -46,21 +44,30 @@ def whole_batch(samples: ExpressionSet, rows: Int[np.ndarray, " B"]) -> Batch:
 
 
 def training_batch(
-    samples: ExpressionSet, rows: Int[np.ndarray, " B"], views_per_sample: int, rng: np.random.Generator
+    samples: ExpressionSet,
+    rows: Int[np.ndarray, " B"],
+    views_per_sample: int,
+    rng: np.random.Generator,
+    inputs: str = "geometry",
 ) -> Batch:
-    """Random views of some samples: some mirrored, all shifted, some with a hole."""
+    """Random views of some samples: some mirrored, all shifted, some with a hole.
+
+    Args:
+        inputs: what the bands hold.
+    """
+    empty = to_bytes(empty_space(inputs))
     available = samples.images.shape[1]
     count = min(views_per_sample, available)
     chosen = np.stack([rng.choice(available, count, replace=False) for _ in rows])
     images = samples.images[rows[:, None], chosen]
     angles, halves = samples.angles_deg[rows[:, None], chosen], samples.halves[rows]
     for row in np.flatnonzero(rng.random(len(rows)) < 0.5):
-        images[row] = mirrored_images(images[row])
+        images[row] = mirrored_images(images[row], inputs)
         angles[row, :, 0] *= -1
         halves[row] = mirrored_halves(halves[row])
     for row in range(len(rows)):
         for view in range(count):
-            images[row, view] = shifted(images[row, view], rng)
+            images[row, view] = shifted(images[row, view], empty, rng)
     return _batch(samples, rows, images, angles, halves)
 
 
@@ -81,14 +88,17 @@ def _batch(
     )
 
 
-def mirrored_images(images: UInt8[np.ndarray, "N 3 H W"]) -> UInt8[np.ndarray, "N 3 H W"]:
-    """What the cameras at the opposite yaws see of the mirrored face: columns and normal_x turn round."""
+def mirrored_images(images: UInt8[np.ndarray, "N 3 H W"], inputs: str = "geometry") -> UInt8[np.ndarray, "N 3 H W"]:
+    """What the cameras at the opposite yaws see of the mirrored face: columns turn round, and so does normal_x."""
     mirrored = images[..., ::-1].copy()
-    mirrored[:, 0] = np.minimum(256 - mirrored[:, 0].astype(np.int16), 255)
+    if BANDS[inputs][0] == "normal_x":
+        mirrored[:, 0] = np.minimum(256 - mirrored[:, 0].astype(np.int16), 255)
     return mirrored
 
 
-def shifted(image: UInt8[np.ndarray, "3 H W"], rng: np.random.Generator) -> UInt8[np.ndarray, "3 H W"]:
+def shifted(
+    image: UInt8[np.ndarray, "3 H W"], empty: UInt8[np.ndarray, "3 1 1"], rng: np.random.Generator
+) -> UInt8[np.ndarray, "3 H W"]:
     """The picture moved by a few pixels, and in some cases with a rectangle of empty space."""
     size = image.shape[-1]
     largest = min(MAX_SHIFT_PX, size // 16)
@@ -98,5 +108,5 @@ def shifted(image: UInt8[np.ndarray, "3 H W"], rng: np.random.Generator) -> UInt
     if rng.random() < ERASED_SHARE:
         height, width = (int(side) for side in rng.uniform(*ERASED_SIDE, 2) * size)
         top, left = rng.integers(0, size - height), rng.integers(0, size - width)
-        moved[:, top : top + height, left : left + width] = BACKGROUND
+        moved[:, top : top + height, left : left + width] = empty
     return moved

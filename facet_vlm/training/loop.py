@@ -133,7 +133,7 @@ def _run_epoch(running: Running, training: ExpressionSet, config: Config, events
     network.train()
     progress = tqdm(order, desc=f"epoch {epoch + 1}/{settings.epochs}", mininterval=5, disable=not team.leads)
     for number, rows in enumerate(progress):
-        batch = training_batch(training, rows, views, rng).to(device)
+        batch = training_batch(training, rows, views, rng, config.model.inputs).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.mixed_precision):
             step = take_step(network, batch, config, rng)
         losses = {name: objective(step) for name, (_, objective) in objectives.items()}

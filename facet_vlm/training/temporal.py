@@ -71,7 +71,7 @@ def train_temporal(
     steps = max(1, len(training) // settings.batch_size)
     total = steps * settings.epochs
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: warm_cosine(s, total, settings.warmup_share))
-    running = Running(network, optimizer, schedule, Progress()).restored(folder)
+    running = Running(network, optimizer, schedule, total, Progress()).restored(folder)
     progress = running.progress
     with SummaryWriter(str(folder / "events")) as events, torch.random.fork_rng(devices=[]):
         bar = tqdm(total=settings.epochs, initial=progress.epoch, desc="epochs", unit="epoch", mininterval=2)

@@ -78,7 +78,7 @@ def test_mirroring_twice_is_nothing_and_gaze_turns() -> None:
 
 
 def test_committed_vocabulary_is_that_of_our_sentences(tmp_path: Path) -> None:
-    path = PRESET_FOLDER / "facet_mini2_words.txt"
+    path = PRESET_FOLDER / "facet_mini_words.txt"
     assert read_vocabulary(path) == known_words()
     main(["vocabulary", "-o", str(tmp_path / "words.txt")])
     assert (tmp_path / "words.txt").read_bytes() == path.read_bytes()
@@ -88,7 +88,7 @@ def test_committed_vocabulary_is_that_of_our_sentences(tmp_path: Path) -> None:
 
 
 def test_vocabulary_fits_the_preset_and_sentences_people_write() -> None:
-    text = json.loads((PRESET_FOLDER / "facet_mini2.json").read_text())["text_cfg"]
+    text = json.loads((PRESET_FOLDER / "facet_mini.json").read_text())["text_cfg"]
     tokenizer = WordTokenizer(known_words(), text["context_length"])
     assert 300 <= tokenizer.vocabulary_size <= text["vocab_size"]
     written = (

@@ -46,7 +46,7 @@ def questions() -> dict:
 
 
 def all_learners(model: JudgedModel) -> list:
-    tuning = FusionTuning(model, questions(), TuningSettings(epochs=6, learning_rate=2e-3))
+    tuning = FusionTuning(model, questions(), TuningSettings(epochs=20, learning_rate=2e-3))
     return [tuning, frontal_probe(2), mean_probe(), landmark_mlp(), unit_forest()]
 
 
@@ -112,9 +112,9 @@ def test_failures_get_no_probability(model: JudgedModel, examples: Examples) -> 
     assert np.isnan(landmark_mlp().fit(blind, np.random.default_rng(0)).score(nothing)).all()
 
 
-def test_zero_shot_is_the_networks_own_answer(model: JudgedModel, samples) -> None:
+def test_zero_shot_is_the_networks_own_answer(model: JudgedModel) -> None:
     """Features from the cache give what the pictures give."""
-    images = samples.images[:6]
+    images = np.random.default_rng(0).integers(0, 256, (6, 7, 3, 32, 32), dtype=np.uint8)
     views, patches = tower_outputs(model.network, images)
     table = FeatureTable(views, patches, np.zeros(6, bool))
     items = pooled_items(table, [(row,) for row in range(6)], np.zeros(6), "apex")
@@ -122,7 +122,7 @@ def test_zero_shot_is_the_networks_own_answer(model: JudgedModel, samples) -> No
     from facet_vlm.faces.views import view_angles
 
     direct = score_images(model.network, images, view_angles("fer7"), label_sentences(BASIC_EXPRESSIONS))
-    np.testing.assert_allclose(found, direct.probabilities, atol=2e-3)
+    np.testing.assert_allclose(found, direct.probabilities, atol=5e-3)
 
 
 def test_apex_mean_and_failed_frames(model: JudgedModel) -> None:

@@ -190,7 +190,7 @@ def test_takes_are_the_same_for_the_same_seed_and_labelled_exactly(shots):
 
 def test_takes_become_padded_tokens(shots, tmp_path):
     network, card = read_weights("facet-mini")
-    reader = FrameReader.of(network, card.model.rig, card.model.image_size, TemporalConfig())
+    reader = FrameReader.of(network, card.model, TemporalConfig())
     found = set_of_shots(shots, 7, reader, 7)
     assert found.tokens.shape == (2, 7, 2, DIM) and found.present.sum() == 10
     assert found.cosines.shape == (2, 7, K + len(categories()))

@@ -5,15 +5,15 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from aublend.head_model import head_model
+from facet_vlm.faces.inputs import BANDS, empty_space, equalized, to_bytes
 from facet_vlm.faces.views import (
     EYE_DISTANCE_MM,
     aligned_face_images,
     face_images,
     standard_vertices,
-    to_bytes,
     view_angles,
 )
-from facet_vlm.training.batches import BACKGROUND, mirrored_images, shifted
+from facet_vlm.training.batches import mirrored_images, shifted
 from mesh4d.mesh import Mesh
 
 
@@ -55,12 +55,40 @@ def test_mirrored_pictures_are_those_of_the_mirrored_head(smiling: Mesh) -> None
 
 def test_corners_are_background(smiling: Mesh) -> None:
     frontal = face_images(smiling)[2]
-    np.testing.assert_array_equal(frontal[:, 0, 0], BACKGROUND.ravel())
+    np.testing.assert_array_equal(frontal[:, 0, 0], to_bytes(empty_space("geometry")).ravel())
     assert 0.5 < (frontal[2] < 255).mean() < 0.95  # the face fills most of the picture
 
 
 def test_shifts_keep_shape_and_bytes() -> None:
-    image = np.random.default_rng(0).integers(0, 256, (3, 32, 32)).astype(np.uint8)
-    moved = [shifted(image, np.random.default_rng(seed)) for seed in range(4)]
+    image, empty = (
+        np.random.default_rng(0).integers(0, 256, (3, 32, 32)).astype(np.uint8),
+        to_bytes(empty_space("geometry")),
+    )
+    moved = [shifted(image, empty, np.random.default_rng(seed)) for seed in range(4)]
     assert all(one.shape == image.shape and one.dtype == np.uint8 for one in moved)
     assert sum(not np.array_equal(one, image) for one in moved) >= 3
+
+
+@pytest.mark.parametrize("inputs", sorted(BANDS))
+def test_every_kind_of_input_shows_the_face_on_its_own_empty_space(smiling: Mesh, inputs: str) -> None:
+    upright = smiling.with_vertices(standard_vertices(smiling.vertices, straighten=False))
+    frontal = aligned_face_images(upright, "frontal", 48, inputs)[0]
+    np.testing.assert_array_equal(frontal[:, 0, 0], to_bytes(empty_space(inputs)).ravel())
+    assert (frontal != frontal[:, :1, :1]).any(axis=0).mean() > 0.4
+
+
+def test_equalized_ranks_are_flat_and_light_independent() -> None:
+    rng = np.random.default_rng(0)
+    picture, seen = rng.random((3, 20, 20)), np.ones((20, 20), bool)
+    flat = equalized(picture, seen)
+    np.testing.assert_allclose(np.sort(flat[0].ravel()), np.linspace(-1, 1, 400), atol=1e-12)
+    np.testing.assert_allclose(equalized(0.2 + 0.5 * picture**2, seen), flat, atol=1e-12)
+
+
+def test_hidden_triangles_are_painted_over_and_still_hide(smiling: Mesh) -> None:
+    upright = smiling.with_vertices(standard_vertices(smiling.vertices, straighten=False))
+    low = upright.vertices[upright.faces].mean(axis=1)[:, 1] < -25.0
+    whole, half = (aligned_face_images(upright, "frontal", 48, hidden_faces=faces)[0] for faces in (None, low))
+    painted = (half == to_bytes(empty_space("geometry"))).all(axis=0)
+    np.testing.assert_array_equal(half[:, ~painted], whole[:, ~painted])
+    assert painted[30:].mean() > 0.9 and (whole[2, 30:40] < 255).any()

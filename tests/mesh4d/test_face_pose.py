@@ -101,8 +101,11 @@ def test_a_small_face_on_a_large_thing(head, pose):
     post.apply_transform(trimesh.transformations.rotation_matrix(-np.pi / 2, [1, 0, 0]))
     post.apply_translation([0, -130, -40])
     ball = trimesh.creation.icosphere(3, 200).apply_translation([0, -1700, -40])
-    things = trimesh.util.concatenate([trimesh.Trimesh(head.vertices, head.faces, process=False), post, ball])
-    found = face_pose(Mesh(np.asarray(things.vertices), np.asarray(things.faces)))
+    vertices, faces = head.vertices, head.faces
+    for thing in (post, ball):
+        faces = np.concatenate([faces, np.asarray(thing.faces, np.int64) + len(vertices)])
+        vertices = np.concatenate([vertices, np.asarray(thing.vertices, np.float64)])
+    found = face_pose(Mesh(vertices, faces))
     turn, shift, size = apart(found.to_face, pose.to_face)
     assert turn < 4 and shift < 4 and size < 5
 

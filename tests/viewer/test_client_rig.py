@@ -37,7 +37,8 @@ const result = {
   names, groups: rig.groups, materials: rig.materials.map((m) => m.name),
   pairs: rig.face.pairs.map((pair) => pair.name), parts: rig.face.parts.map((part) => part.name),
   indices: list(rig.indices), neutral: list(rig.positions), duration: rig.clip && rig.clip.duration,
-  keys: animated && Object.fromEntries([...animated.tracks].map(([name, track]) => [name, track.length])),
+  keys: animated && Object.fromEntries(
+    animated.layers.flatMap((layer) => [...layer.tracks]).map(([name, track]) => [name, track.length])),
   blends: poses.map((pose) => {
     blend.apply(Array.isArray(pose) ? Float64Array.from(pose) : poseOf(pose, names));
     normals.update(blend.positions);

@@ -277,7 +277,7 @@ def test_a_smile_is_read_as_one(client, rig):
     smile = rig.drive({"AU6": 0.8, "AU12": 0.9}).vertices / 1000
     answer = client.post("/readings", params=TOKEN | {"surface": "one"}, content=smile.astype("<f4").tobytes())
     assert answer.status_code == 200, answer.text
-    said = Reading(**answer.json())
+    said = Reading(**{name: tuple(v) if isinstance(v, list) else v for name, v in answer.json().items()})
     assert said.labels[int(np.argmax(said.probabilities))] == "happiness"
     assert len(said.pictures) == len(said.views) == len(said.view_weights) == 7
     assert all(picture.startswith("data:image/png;base64,") for picture in said.pictures)

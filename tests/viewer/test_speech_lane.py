@@ -15,7 +15,9 @@ import uvicorn
 from fastapi.testclient import TestClient
 
 from aublend.speech import synthesis
+from mesh4d.errors import MeshFormatError
 from viewer.cli import listening_socket
+from viewer.embedded_sound import embedded_sound
 from viewer.export import export_html
 from viewer.messages import DenseCurves, EmbeddedSound, HeadJob, SpeechResult, SpokenPhone, ViewerMetadata
 from viewer.page import SCRIPT_NAME, STATIC_FOLDER, client_file
@@ -422,3 +424,16 @@ def test_the_page_writes_sounds_that_others_read(page):
     rows = samples.reshape(-1, 20)
     np.testing.assert_allclose(found["high"], np.maximum(rows.max(1), 0), atol=1e-6)
     np.testing.assert_allclose(found["low"], np.minimum(rows.min(1), 0), atol=1e-6)
+
+
+def test_a_sound_and_its_phones_are_embedded(tmp_path):
+    (tmp_path / "talk.wav").write_bytes(wav())
+    (tmp_path / "talk.csv").write_text("start,end,phone\n0.2,0.3,B\n0.3,0.6,AA1\n")
+    sound = embedded_sound(tmp_path / "talk.wav", tmp_path / "talk.csv")
+    assert base64.b64decode(sound.content) == wav() and sound.name == "talk.wav"
+    assert [(p.symbol, p.start_s, p.end_s) for p in sound.phones] == [
+        ("SIL", 0.0, 0.2), ("B", 0.2, 0.3), ("AA", 0.3, 0.6), ("SIL", 0.6, 1.0)
+    ]  # fmt: skip
+    (tmp_path / "noise.wav").write_bytes(b"no sound")
+    with pytest.raises(MeshFormatError, match=r"noise\.wav"):
+        embedded_sound(tmp_path / "noise.wav")

@@ -50,8 +50,9 @@ def test_a_handle_never_folds_time(page):
     """Handles longer than the segment are cut: time stays a function, and the ends are met."""
     body = """
       const far = { time: 9, left: 3, right: 3 };
+      const back = { time: 9, left: -3, right: -3 };
       const keys = [{ time: 0, left: 0, right: 0, ease: "bezier", leave: far },
-                    { time: 1, left: 1, right: 1, ease: "bezier", arrive: far }];
+                    { time: 1, left: 1, right: 1, ease: "bezier", arrive: back }];
       return [0, 0.3, 0.5 - 1e-7, 0.5, 0.5 + 1e-7, 0.7, 1].map((time) => page.sampleTrack(keys, time)[0]);
     """
     values = np.array(page(body))
@@ -197,6 +198,7 @@ CURVES = """
   state.undone = keys("AU1");
   app.redo();
   state.redone = keys("AU1");
+  press(canvas, "]");
   press(canvas, "ArrowUp", { shiftKey: true });
   press(canvas, "ArrowLeft");
   state.nudged = keys("AU1");

@@ -20,7 +20,14 @@ import {
 } from "./layers";
 import type { DenseCurves, SpeechResult, SpokenPhone } from "./messages";
 import { addWeight, columnOf, restPose, type Pose } from "./pose";
-import { limitsWith, tracksOfFrames, withFrames, type Project, type SoundReference } from "./project";
+import {
+  limitsWith,
+  tracksOfFrames,
+  withFrames,
+  type Project,
+  type SoundReference,
+  type SpeechSettings,
+} from "./project";
 import { largestError, thinned, thinningText, TOLERANCE } from "./thinning";
 
 export interface AnimatorHost {
@@ -113,6 +120,7 @@ export class Animator {
     tag: string | null = null,
     from: Layer = this.layer,
   ): readonly KeyRef[] | null {
+    if (refs.length === 0) return refs;
     if (!this.free(from, refs)) return null;
     const edited = changedKeys(from, refs, change);
     this.replace(edited.layer, tag);
@@ -216,7 +224,7 @@ export class Animator {
   }
 
   /** Puts what the server made of speech into its two layers; the others stay as they are. Says how well they fit. */
-  takeSpeech(result: SpeechResult, sound: SoundReference | null, tag: string | null): string {
+  takeSpeech(result: SpeechResult, sound: SoundReference | null, said: SpeechSettings, tag: string | null): string {
     const { tolerance } = this;
     const speech = this.tracks(result.speech, result.fps, tolerance);
     const emotion = this.tracks(result.emotion, result.fps, tolerance);
@@ -229,7 +237,7 @@ export class Animator {
       else this.host.say(`The layer ${name} is locked and stays as it was.`, true);
     }
     const seconds = Math.max(this.project.seconds, onFrameAfter(result.seconds, this.project.fps));
-    this.commit({ layers, phones: result.phones, sound, seconds, follows: true }, tag);
+    this.commit({ layers, phones: result.phones, sound, said, seconds, follows: true }, tag);
     return thinningText({
       from: speech.thinning.from + emotion.thinning.from,
       to: speech.thinning.to + emotion.thinning.to,

@@ -104,7 +104,9 @@ function turn(part: RigidPart, [x, y, z]: readonly number[], neutral: Float32Arr
   const [px, py, pz] = part.pivot;
   for (const vertex of part.vertices) {
     const at = 3 * vertex;
-    const [p, q, r] = [neutral[at] - px, neutral[at + 1] - py, neutral[at + 2] - pz];
+    const p = neutral[at] - px;
+    const q = neutral[at + 1] - py;
+    const r = neutral[at + 2] - pz;
     const along = x * p + y * q + z * r;
     positions[at] = neutral[at] + first * (y * r - z * q) + second * (x * along - square * p);
     positions[at + 1] = neutral[at + 1] + first * (z * p - x * r) + second * (y * along - square * q);

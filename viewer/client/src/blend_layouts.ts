@@ -138,6 +138,9 @@ export class ByVertex {
     const count = steps.length;
     for (let place = 0; place < scaled.length; place++) scaled[place] = weights[place] * steps[place % count];
     const [left, right] = [scaled.subarray(0, count), scaled.subarray(count)];
+    if (left.every((weight, shape) => weight === right[shape])) {
+      return this.writeHalf(positions, 0, slots.vertices.length, left);
+    }
     this.writeHalf(positions, 0, slots.shared, right);
     this.writeShared(positions, left, right);
     this.writeHalf(positions, slots.left, slots.vertices.length, left);

@@ -49,8 +49,10 @@ export class Dock {
       panels.push([made, panel]);
       return made;
     };
-    this.landmarks = button("Landmarks", { title: "Show the 68 landmarks", "aria-pressed": "false" }, () =>
-      void this.toggleLandmarks(),
+    this.landmarks = button(
+      "Landmarks",
+      { title: "Show the 68 landmarks", "aria-pressed": "false" },
+      () => void this.toggleLandmarks(),
     );
     this.toggles = element(
       "div",

@@ -31,7 +31,9 @@ export function exportItems(app: App): MenuItem[] {
       ? []
       : [item("Live Link Face (.csv)", "ARKit's 52 shapes, a row a frame", () => save(liveLink(app), "-arkit.csv"))]),
   ];
-  const project = [item("Project (.json)", "All keys and settings, to go on later", () => save(app.projectText(), ".json"))];
+  const project = [
+    item("Project (.json)", "All keys and settings, to go on later", () => save(app.projectText(), ".json")),
+  ];
   return [
     ...(app.names.length === 0 ? [] : [...project, ...moving]),
     item("Pose (.obj)", "The surface as it is now, in the file's own vertex order", () =>

@@ -291,7 +291,12 @@ function bounds(rows: Float32Array, width: number): { min: number[]; max: number
 }
 
 function packed(root: Record<string, unknown>, chunk: Chunk): Uint8Array {
-  const document = { ...root, accessors: chunk.accessors, bufferViews: chunk.views, buffers: [{ byteLength: chunk.size }] };
+  const document = {
+    ...root,
+    accessors: chunk.accessors,
+    bufferViews: chunk.views,
+    buffers: [{ byteLength: chunk.size }],
+  };
   const encoded = new TextEncoder().encode(JSON.stringify(document));
   const text = new Uint8Array(Math.ceil(encoded.length / 4) * 4).fill(0x20);
   text.set(encoded);

@@ -64,7 +64,8 @@ export class HeadsPanel {
   }
 
   private onlyServed(): HTMLElement {
-    const text = "Other identities and styles are made by the server: open the head with mesh4d-viewer. Rigs (.glb) open here.";
+    const text =
+      "Other identities and styles are made by the server: open the head with mesh4d-viewer. Rigs (.glb) open here.";
     return element("p", { class: "hint" }, text);
   }
 
@@ -95,7 +96,11 @@ export class HeadsPanel {
     });
     this.markStyle();
     const heading = element("h3", {}, "Style of moving");
-    return [heading, element("div", { class: "segments", role: "group", "aria-label": "Style" }, ...buttons), this.styleHint];
+    return [
+      heading,
+      element("div", { class: "segments", role: "group", "aria-label": "Style" }, ...buttons),
+      this.styleHint,
+    ];
   }
 
   private comparison(): HTMLElement[] {
@@ -140,8 +145,10 @@ export class HeadsPanel {
   }
 
   private thumbnail(seed: number): HTMLElement {
-    const made = button("", { class: "thumbnail", "aria-label": `Head ${seed}`, "data-seed": seed }, () =>
-      void this.showSeed(seed),
+    const made = button(
+      "",
+      { class: "thumbnail", "aria-label": `Head ${seed}`, "data-seed": seed },
+      () => void this.showSeed(seed),
     );
     const src = address(`identities/${seed}/picture.png`);
     made.append(element("img", { src, alt: "", width: 72, height: 72, loading: "lazy" }), String(seed));

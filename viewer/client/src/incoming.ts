@@ -68,7 +68,8 @@ export class Incoming {
     if (files.length === 1 && isSound(file)) return this.app.timeline.openSound(file);
     if (!this.app.source.served) return this.openedHere(file);
     const animates = files.length > 1 || SEQUENCE.test(file.name) || (await this.isSequence(file));
-    if (animates) return this.solved(files.length === 1 ? file : tar(files), files.length === 1 ? name : "frames.tar", name);
+    if (animates)
+      return this.solved(files.length === 1 ? file : tar(files), files.length === 1 ? name : "frames.tar", name);
     const { id, glb } = await this.rigOf("heads", file.name, file);
     const metadata = { ...this.app.metadata, title: file.name, autoplay: false, weights: {}, seed: null };
     this.app.replaceHead({ ...this.app.source, glb, metadata, head: id });
@@ -103,7 +104,10 @@ export class Incoming {
       });
       return pose;
     });
-    const result = this.app.import(poses.map((_, frame) => frame / fps), poses);
+    const result = this.app.import(
+      poses.map((_, frame) => frame / fps),
+      poses,
+    );
     this.app.say([`${name}: ${poses.length} frames solved to curves, ${result}.`, ...notes].join(" "));
   }
 
@@ -159,7 +163,8 @@ async function filesOf(folder: FileSystemDirectoryEntry): Promise<File[]> {
     const some = await new Promise<FileSystemEntry[]>((done, failed) => reader.readEntries(done, failed));
     if (some.length === 0) return files;
     for (const entry of some) {
-      if (entry.isFile) files.push(await new Promise((done, failed) => (entry as FileSystemFileEntry).file(done, failed)));
+      if (entry.isFile)
+        files.push(await new Promise((done, failed) => (entry as FileSystemFileEntry).file(done, failed)));
     }
   }
 }

@@ -43,8 +43,7 @@ export class KeyInspector {
   constructor(events: InspectorEvents) {
     for (const ease of EASES) this.ease.append(element("option", { value: ease }, ease));
     this.handles.append(element("option", { value: "auto" }, "auto"), element("option", { value: "free" }, "free"));
-    for (const side of ["both", "left", "right"] as const)
-      this.sides.append(element("option", { value: side }, side));
+    for (const side of ["both", "left", "right"] as const) this.sides.append(element("option", { value: side }, side));
     const number = (input: HTMLInputElement, use: (value: number) => void): void =>
       input.addEventListener("change", () => Number.isFinite(input.valueAsNumber) && use(input.valueAsNumber));
     number(this.time, events.timed);

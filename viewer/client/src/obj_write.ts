@@ -21,7 +21,8 @@ export function objText(glb: Glb, positions: Float32Array): string {
       const vertexOf = numbering(source, count);
       vertexOf.forEach((vertex, each) => {
         const at = 3 * (row + each);
-        vertices[first + vertex] ??= `v ${[0, 1, 2].map((axis) => shortest(positions[at + axis] / (scale ?? 1))).join(" ")}`;
+        vertices[first + vertex] ??=
+          `v ${[0, 1, 2].map((axis) => shortest(positions[at + axis] / (scale ?? 1))).join(" ")}`;
       });
       for (const primitive of primitives) {
         const material = glb.json.materials?.[primitive.material ?? -1]?.name;
@@ -49,7 +50,9 @@ function numbering(source: Float32Array | null, count: number): number[] {
 /** Fans of triangles that share a first corner are one polygon where the primitive's extras mark their beginnings. */
 function polygonsOf(glb: Glb, primitive: PrimitiveJson, count: number): number[][] {
   const corners =
-    primitive.indices === undefined ? Array.from({ length: count }, (_, row) => row) : [...glb.indices(primitive.indices)];
+    primitive.indices === undefined
+      ? Array.from({ length: count }, (_, row) => row)
+      : [...glb.indices(primitive.indices)];
   const marks = startMarks(primitive.extras?.polygon_starts);
   const polygons: number[][] = [];
   for (let triangle = 0; 3 * triangle + 2 < corners.length; triangle++) {

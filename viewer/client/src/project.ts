@@ -16,6 +16,13 @@ export interface SoundReference {
   readonly fingerprint: string;
 }
 
+/** What the last run of speech was asked for, besides the sound. */
+export interface SpeechSettings {
+  readonly text: string;
+  readonly emotion: string;
+  readonly intensity: number;
+}
+
 export interface Project {
   readonly pose: Pose;
   readonly layers: readonly Layer[];
@@ -31,6 +38,7 @@ export interface Project {
   readonly sound: SoundReference | null;
   /** What is said when, in order. */
   readonly phones: readonly SpokenPhone[];
+  readonly said: SpeechSettings;
 }
 
 export function emptyProject(units: number): Project {
@@ -45,6 +53,7 @@ export function emptyProject(units: number): Project {
     limits: [0, 1],
     sound: null,
     phones: [],
+    said: { text: "", emotion: "", intensity: 0.7 },
   };
 }
 

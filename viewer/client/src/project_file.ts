@@ -4,7 +4,7 @@ import { EASES, type Handle, type Key, type Track } from "./keys";
 import { emptyLayer, OWN_LAYERS, type Layer } from "./layers";
 import type { SpokenPhone } from "./messages";
 import { restPose } from "./pose";
-import type { Project, SoundReference } from "./project";
+import type { Project, SoundReference, SpeechSettings } from "./project";
 
 const FORMAT = "facet4d viewer project 2";
 const MOST_LAYERS = 32;
@@ -20,9 +20,12 @@ export function projectText(project: Project, units: readonly string[]): string 
     tracks: Object.fromEntries(layer.tracks),
     lockedUnits: [...layer.lockedUnits],
   }));
-  const { follows, seconds, fps, loop, limits, sound, phones } = project;
+  const { follows, seconds, fps, loop, limits, sound, phones, said } = project;
   const unlinked = [...project.unlinked];
-  return JSON.stringify({ format: FORMAT, pose, layers, follows, seconds, fps, loop, unlinked, limits, sound, phones });
+  return JSON.stringify({
+    ...{ format: FORMAT, pose, layers, follows, seconds, fps, loop, unlinked, limits },
+    ...{ sound, phones, said },
+  });
 }
 
 /** Reads a project file; units that this head lacks are named in `missing`. Throws an Error that says what is wrong. */
@@ -55,6 +58,7 @@ export function readProject(text: string, units: readonly string[]): { project: 
     limits: [Math.min(number(low, "limits"), 0), Math.max(number(high, "limits"), 1)],
     sound: file["sound"] === null ? null : readSound(file["sound"]),
     phones: list(file["phones"], "phones", 100_000).map((entry, place) => readPhone(entry, `phones[${place}]`)),
+    said: readSettings(file["said"]),
   };
   return { project, missing: [...missing] };
 }
@@ -115,6 +119,12 @@ function readSound(value: unknown): SoundReference {
   const sound = record(value, "sound");
   const seconds = Math.max(number(sound["seconds"], "sound.seconds"), 0);
   return { name: String(sound["name"]), seconds, fingerprint: String(sound["fingerprint"]) };
+}
+
+function readSettings(value: unknown): SpeechSettings {
+  const said = record(value, "said");
+  const intensity = Math.min(Math.max(number(said["intensity"], "said.intensity"), 0), 1);
+  return { text: String(said["text"]), emotion: String(said["emotion"]), intensity };
 }
 
 function readPhone(value: unknown, place: string): SpokenPhone {

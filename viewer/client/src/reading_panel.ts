@@ -31,7 +31,8 @@ export class ReadingPanel {
       this.note,
     );
     if (!app.source.served) {
-      this.note.textContent = "Reading a face needs the model, which this file does not hold: open the head with mesh4d-viewer.";
+      this.note.textContent =
+        "Reading a face needs the model, which this file does not hold: open the head with mesh4d-viewer.";
     }
   }
 

@@ -19,6 +19,7 @@ export function listenToKeys(actions: Readonly<Record<string, () => void>>, sign
 }
 
 function types(target: EventTarget | null): boolean {
+  if (target instanceof HTMLTextAreaElement) return true;
   return target instanceof HTMLInputElement && ["search", "text", "number"].includes(target.type);
 }
 

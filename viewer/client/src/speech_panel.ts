@@ -5,6 +5,7 @@ import { button, element, range, setRange } from "./elements";
 import { icon } from "./icons";
 import type { SpeechResult } from "./messages";
 import { Microphone } from "./microphone";
+import type { SpeechSettings } from "./project";
 import { isSound, type Sounds } from "./sounds";
 import { SpeechRun } from "./speech_run";
 
@@ -38,6 +39,8 @@ export class SpeechPanel {
   });
   private readonly emotion = element("select", { "aria-label": "Emotion" });
   private readonly intensity = range({ min: 0, max: 1, step: 0.01, "aria-label": "Intensity of the emotion" });
+  private readonly level = element("output", {});
+  private said: SpeechSettings | null = null;
   private readonly animate: HTMLButtonElement;
   private readonly record: HTMLButtonElement;
   private readonly remove: HTMLButtonElement;
@@ -87,11 +90,9 @@ export class SpeechPanel {
       element("option", { value: "" }, "no emotion"),
       ...emotions.map((name) => element("option", { value: name }, name)),
     );
-    const level = element("output", {}, "0.70");
-    setRange(this.intensity, 0.7);
     this.intensity.addEventListener("input", () => {
       setRange(this.intensity, Number(this.intensity.value));
-      level.textContent = Number(this.intensity.value).toFixed(2);
+      this.level.textContent = Number(this.intensity.value).toFixed(2);
     });
     const cancel = button("Cancel", {}, () => this.run.cancel());
     this.busy.append(element("progress", { "aria-label": "Working on the speech" }), this.stage, cancel);
@@ -102,7 +103,7 @@ export class SpeechPanel {
       element("div", { class: "cluster" }, open, this.record, this.remove, file),
     );
     if (served) {
-      const feeling = element("div", { class: "feeling" }, this.emotion, this.intensity, level);
+      const feeling = element("div", { class: "feeling" }, this.emotion, this.intensity, this.level);
       this.root.append(this.text, feeling, element("div", { class: "cluster" }, this.animate), this.busy, this.report);
     } else this.root.append(element("p", { class: "hint" }, "mesh4d-viewer animates speech; this page plays it."));
     this.text.addEventListener("input", () => this.show());
@@ -115,7 +116,8 @@ export class SpeechPanel {
   }
 
   show(): void {
-    const { sound } = this.animator.project;
+    const { sound, said } = this.animator.project;
+    if (said !== this.said) this.showSettings(said);
     const loaded = this.sounds.get(sound);
     this.title.textContent =
       sound === null
@@ -124,6 +126,15 @@ export class SpeechPanel {
     this.remove.disabled = sound === null;
     this.animate.disabled = loaded === null && (sound !== null || this.text.value.trim() === "");
     this.animate.textContent = sound === null ? "Speak the text" : "Animate";
+  }
+
+  /** Fields as the last run had them, or as a project that was opened says. */
+  private showSettings(said: SpeechSettings): void {
+    this.said = said;
+    this.text.value = said.text;
+    this.emotion.value = said.emotion;
+    setRange(this.intensity, said.intensity);
+    this.level.textContent = said.intensity.toFixed(2);
   }
 
   private async open(file: File): Promise<void> {

@@ -17,7 +17,6 @@ type Wanted = Omit<SpeechRequest, "sound">;
 export class SpeechRun {
   private readonly client = new SpeechClient();
   private abort: AbortController | null = null;
-  private last: Wanted = { text: "", emotion: "", intensity: 0, phones: [] };
 
   constructor(
     private readonly animator: Animator,
@@ -32,13 +31,12 @@ export class SpeechRun {
 
   /** Runs again with phones that the reader has moved, with the text and emotion of the last run. */
   async again(phones: readonly SpokenPhone[], tag: string): Promise<void> {
-    await this.start({ ...this.last, phones }, tag);
+    await this.start({ ...this.animator.project.said, phones }, tag);
   }
 
   async start(wanted: Wanted, tag: string | null = null): Promise<void> {
     this.cancel();
     const abort = (this.abort = new AbortController());
-    this.last = wanted;
     const { sound, phones } = this.animator.project;
     const loaded = this.sounds.get(sound);
     this.events.staged("starting");
@@ -52,7 +50,9 @@ export class SpeechRun {
       if (now.sound?.fingerprint !== sound?.fingerprint || (wanted.phones.length > 0 && now.phones !== phones)) {
         return this.events.failed("The speech is left as it is: sound or phones were changed meanwhile.");
       }
-      const thinning = this.animator.takeSpeech(spoken.result, own?.reference ?? sound, tag);
+      const { text, emotion, intensity } = wanted;
+      const heard = own?.reference ?? sound;
+      const thinning = this.animator.takeSpeech(spoken.result, heard, { text, emotion, intensity }, tag);
       this.events.said(spoken.result, thinning);
     } catch (error) {
       if (abort.signal.aborted) return;

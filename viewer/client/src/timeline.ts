@@ -17,6 +17,9 @@ import "./timeline.css";
 import { Transport } from "./transport";
 import { WaveLane } from "./wave_lane";
 
+/** Sounds stay open when another head takes the page. */
+const OPENED = new Sounds();
+
 export interface TimelineEvents {
   /** Time moved, by playing or by the reader's hand. */
   seeked(time: number): void;
@@ -33,7 +36,7 @@ export class Timeline {
   readonly root: HTMLElement;
   readonly curves: CurveEditor;
   readonly speech: SpeechPanel;
-  readonly sounds = new Sounds();
+  readonly sounds = OPENED;
   time = 0;
   private playing = false;
   /** While playing: where time comes from. */
@@ -49,6 +52,8 @@ export class Timeline {
   private readonly clockFace = element("span", { class: "clock", "aria-hidden": "true" });
   private readonly cursor = element("div", { class: "cursor", "aria-hidden": "true" });
   private drawnSpan = "";
+  /** The project, the layer and the sound that are on the page. */
+  private shown: readonly unknown[] = [];
   private edits = 0;
 
   constructor(
@@ -103,11 +108,14 @@ export class Timeline {
   }
 
   show(project: Project): void {
+    const sound = this.sounds.get(project.sound);
+    const state = [project, this.animator.active, sound];
+    if (state.every((each, place) => each === this.shown[place])) return this.showTime();
+    this.shown = state;
     this.view.setSeconds(project.seconds);
     this.time = Math.min(this.time, project.seconds);
     this.transport.show(project, this.animator.imports);
     this.layers.show(project);
-    const sound = this.sounds.get(project.sound);
     this.wave.show(sound, sound === null ? (project.sound?.name ?? null) : null);
     this.speech.show();
     this.showSpan();
@@ -163,10 +171,11 @@ export class Timeline {
 
   /** A sound that came with the page. */
   async openEmbedded(embedded: EmbeddedSound | null): Promise<void> {
-    if (embedded === null || this.animator.project.sound !== null) return;
+    if (embedded === null) return;
     try {
       const { reference } = await this.sounds.add(embedded.name, bytesOf(embedded.content));
-      this.animator.setSound(reference, embedded.phones, true);
+      if (this.animator.project.sound === null) this.animator.setSound(reference, embedded.phones, true);
+      else this.show(this.animator.project);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       this.events.say(`${embedded.name}: ${error.message}`, true);

@@ -32,16 +32,26 @@ export function weightColumns(
     const column = columnOf(name, units);
     const factors = name.split("+").map((unit) => units.indexOf(unit));
     if (column?.side === "both") {
-      halves.set(name, sides((pose, side) => pose[side * units.length + column.unit]));
+      halves.set(
+        name,
+        sides((pose, side) => pose[side * units.length + column.unit]),
+      );
     } else if (factors.length === 2 && factors.every((unit) => unit >= 0)) {
       const [one, other] = factors;
       const product = sides((pose, side) => pose[side * units.length + one] * pose[side * units.length + other]);
       if (product.some((side) => side.some((weight) => weight !== 0))) halves.set(name, product);
-    } else halves.set(name, sides(() => 0));
+    } else
+      halves.set(
+        name,
+        sides(() => 0),
+      );
   }
   const columns = new Map<string, Float64Array>();
   for (const [name, [left, right]] of halves) {
-    columns.set(name, left.map((weight, frame) => Math.min(weight, right[frame])));
+    columns.set(
+      name,
+      left.map((weight, frame) => Math.min(weight, right[frame])),
+    );
   }
   for (const [name, both] of halves) {
     const smaller = columns.get(name)!;
