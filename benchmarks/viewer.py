@@ -8,6 +8,7 @@ Chromium draws with SwiftShader on the processor, which has no graphics card to 
 paths compare, not how fast a card is.
 """
 
+import html
 import json
 import shutil
 import subprocess
@@ -138,7 +139,7 @@ def _titles(profile: Path) -> list[str]:
     try:
         port = (profile / "DevToolsActivePort").read_text().split()[0]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=5) as answer:
-            return [str(target.get("title", "")) for target in json.load(answer)]
+            return [html.unescape(str(target.get("title", ""))) for target in json.load(answer)]
     except (OSError, IndexError):
         return []
 

@@ -62,6 +62,8 @@ class DataConfig:
     camera_jitter_deg: float = 5.0
     own_share: float = 0.6
     """Share of training faces with a build and a manner of moving that the generator does not have."""
+    detail_mm: float = 0.0
+    """Of such builds: largest difference at the size of lips and brows, standard deviation per axis."""
     noise_share: float = 0.6
     coarse_share: float = 0.15
     loss_share: float = 0.5
@@ -139,12 +141,21 @@ class Config:
     """All of a training run."""
 
     name: str = "facet-mini"
+    start: str | None = None
+    """Preset whose weights training starts from; its own run lies beside this one's, and is made when it is missing."""
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
-PRESETS: dict[str, Config] = {"facet-mini": Config()}
+PRESETS: dict[str, Config] = {
+    "facet-mini-base": Config(name="facet-mini-base"),
+    "facet-mini": Config(
+        start="facet-mini-base",
+        data=DataConfig(seed=1, own_share=0.8, detail_mm=1.6, max_train_subjects=300),
+        train=TrainConfig(epochs=8, learning_rate=1e-3, single_view_share=0.0, captions_from=0.0),
+    ),
+}
 
 
 def preset(name: str) -> Config:

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
 from mesh4d.errors import MeshFormatError
 from mesh4d.io.registry import FORMATS, format_suffix
@@ -23,6 +23,14 @@ MOST_BYTES = 4 << 30
 """Unpacked, all files together."""
 MOST_FILE_BYTES = 512 << 20
 BLOCK = 1 << 20
+
+
+class Stream(Protocol):
+    """What an archive gives of a member: bytes, some at a time."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 _BROKEN = (
     zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, RuntimeError, zlib.error, lzma.LZMAError,
 )  # fmt: skip
@@ -51,7 +59,7 @@ def unpack(archive: Path, folder: Path, most_bytes: int = MOST_BYTES, most_files
         raise MeshFormatError(archive, "archive", "an intact .zip or .tar without encryption", str(error)) from error
 
 
-def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+def _members(archive: Path) -> Iterator[tuple[str, "Stream"]]:
     if format_suffix(archive) == ".zip":
         with zipfile.ZipFile(archive) as packed:
             for entry in packed.infolist():
@@ -63,7 +71,7 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
         yield from _files_of(archive, packed)
 
 
-def _files_of(archive: Path, packed: Iterable[tarfile.TarInfo]) -> Iterator[tuple[str, IO[bytes]]]:
+def _files_of(archive: Path, packed: Iterable[tarfile.TarInfo]) -> Iterator[tuple[str, "Stream"]]:
     for entry in packed:
         if entry.isdir():
             continue
@@ -79,7 +87,7 @@ def _plain_name(name: str) -> str:
     return re.sub(r"[^\w.-]", "_", last, flags=re.ASCII)[-120:] or "_"
 
 
-def _copied(archive: Path, stream: IO[bytes], target: Path, limit: int) -> int:
+def _copied(archive: Path, stream: "Stream", target: Path, limit: int) -> int:
     size = 0
     with target.open("xb") as file:
         while block := stream.read(BLOCK):

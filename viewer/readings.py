@@ -77,7 +77,10 @@ class Readings:
                 self._met = key
             answer = self._asked({"vertices": vertices}, content)
         said: Any = answer["reading"]
-        return Reading(**{name: tuple(value) if isinstance(value, list) else value for name, value in said.items()})
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in said.items()
+        }
+        return Reading(**fields)
 
     def close(self) -> None:
         """End the process."""

@@ -6,6 +6,7 @@ topologies are registered, seconds each. The process bounds its own memory; whoe
 
 import dataclasses
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -38,7 +39,8 @@ def main() -> None:
         say(error=f"{name}: needs more than {MEMORY_BYTES >> 30} GiB of memory")
         raise SystemExit(2) from None
     except (MeshError, OSError) as error:
-        say(error=str(error).replace(source, name).replace(rig, "the head"))
+        said = str(error).replace(source, name).replace(rig, "the head")
+        say(error=re.sub(re.escape(f"{Path(source).parent}/") + r"[^/: ]*", name, said))  # no path of this machine
         raise SystemExit(2) from None
 
 
@@ -54,7 +56,7 @@ def solved(source: Path, rig_file: Path) -> dict[str, object]:
     with tempfile.TemporaryDirectory(dir=source.parent) as folder:
         frames = _frames(source, rig, Path(folder))
         if not 1 <= len(frames) <= MOST_FRAMES:
-            raise MeshFormatError(source, "frames", f"1 to {MOST_FRAMES}", len(frames))
+            raise MeshFormatError(source, "frames", f"1 to {MOST_FRAMES}", str(len(frames)))
         fps = getattr(frames, "fps", 25.0)
         if _is_on(rig, frames):
             notes = []

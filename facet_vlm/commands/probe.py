@@ -73,7 +73,7 @@ class Probe:
         from facet_vlm.config import preset
         from facet_vlm.evaluation.probes import trials
 
-        base = preset("facet-mini")
+        base = preset("facet-mini-base")
         settings = dataclasses.replace(base.train, epochs=self.epochs, validate_every=self.epochs)
         base = dataclasses.replace(
             base, train=settings, data=dataclasses.replace(base.data, max_train_subjects=self.train_identities)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Shaped
@@ -29,6 +29,7 @@ from mesh4d.scale_out import run_items
 LONGEST_REASON = 300
 
 
+@runtime_checkable
 class Reading(Protocol):
     """Something that is taken from a mesh; picklable."""
 

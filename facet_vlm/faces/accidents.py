@@ -25,15 +25,26 @@ CUT_RADIUS_MM = (72.0, 105.0)
 BUILD_MM = 3.5
 """Standard deviation, per axis, of how far a build differs from the generator's."""
 BUILD_WAVELENGTH_MM = (70.0, 220.0)
+DETAIL_WAVELENGTH_MM = (28.0, 80.0)
 MANNER = 0.3
 """Standard deviation of the logarithm of how much further a place moves than the generator's shapes say."""
 MANNER_WAVELENGTH_MM = (30.0, 120.0)
 HAIRLINE_MM = 38.0
 
 
-def own_build(neutral: Float[np.ndarray, "V 3"], rng: np.random.Generator) -> Float[np.ndarray, "V 3"]:
-    """How another build differs from a head, everywhere smoothly, mm."""
-    return rng.uniform(0, BUILD_MM) * SmoothField.drawn(BUILD_WAVELENGTH_MM, 3, rng).at(neutral)
+def own_build(
+    neutral: Float[np.ndarray, "V 3"], detail_mm: float, rng: np.random.Generator
+) -> Float[np.ndarray, "V 3"]:
+    """How another build differs from a head, everywhere smoothly, mm.
+
+    Args:
+        detail_mm: largest standard deviation, per axis, of differences as small as lips and brows: faces at rest that
+            seem to smile or to frown.
+    """
+    build = rng.uniform(0, BUILD_MM) * SmoothField.drawn(BUILD_WAVELENGTH_MM, 3, rng).at(neutral)
+    if detail_mm > 0:
+        build += rng.uniform(0, detail_mm) * SmoothField.drawn(DETAIL_WAVELENGTH_MM, 3, rng).at(neutral)
+    return build
 
 
 def own_manner(

@@ -48,7 +48,7 @@ def training_faces(seed: int, config: DataConfig) -> Iterator[Face]:
         shown.append(mixed.with_hard_label() if config.hard_mixtures else mixed)
     shown += [anything(config.residual, rng) for _ in range(config.anything)]
     for one in shown:
-        mesh = performed(rig, one, rng, own=rng.random() < config.own_share)
+        mesh = performed(rig, one, rng, rng.random() < config.own_share, config.detail_mm)
         if config.train_scenario == VARIED:
             yield Face(captured(mesh, config, rng), one)
         else:
@@ -71,15 +71,16 @@ def judged_faces(seed: int, config: DataConfig) -> Iterator[Face]:
             yield play(rig, name, intensity, config, rng)
 
 
-def performed(rig: AURig, shown: Showing, rng: np.random.Generator, own: bool = False) -> Mesh:
+def performed(rig: AURig, shown: Showing, rng: np.random.Generator, own: bool = False, detail_mm: float = 0.0) -> Mesh:
     """The rig's face at standard size.
 
     Args:
         own: with a build and a manner that the generator does not have.
+        detail_mm: as for `own_build`.
     """
     neutral, posed = rig.neutral.vertices, rig.pose(shown.halves.astype(float))
     if own:
-        posed = neutral + own_manner(neutral, posed - neutral, rng) + own_build(neutral, rng)
+        posed = neutral + own_manner(neutral, posed - neutral, rng) + own_build(neutral, detail_mm, rng)
     return rig.neutral.with_vertices(standard_vertices(posed, straighten=False))
 
 

@@ -6,15 +6,16 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from facet_vlm.config import Config
+from facet_vlm.config import Config, preset
 from facet_vlm.evaluation.synthetic import evaluate
 from facet_vlm.faces.expression_set import TRAINING_PARTS, ExpressionSet, expression_set
 from facet_vlm.inference import resolve_device
 from facet_vlm.network.facet import FacetNetwork, build_network
-from facet_vlm.network.weights import ModelCard, write_weights
+from facet_vlm.network.weights import ModelCard, read_weights, write_weights
 from facet_vlm.predict import load
 from facet_vlm.training.loop import train
-from facet_vlm.training.team import team
+from facet_vlm.training.team import Team, team
+from mesh4d.errors import MeshError
 from mesh4d.io.atomic import atomic_write
 from mesh4d.specs import load_split
 
@@ -41,10 +42,15 @@ def run_training(config: Config, folder: Path, command: str, device: str = "auto
         if crew.leads:
             with atomic_write(folder / "config.json", text=True) as file:
                 json.dump(dataclasses.asdict(config) | {"command": command, "commit": commit()}, file, indent=1)
+            if config.start is not None:
+                _prepare_start(config.start, folder.parent, device, crew)
             training_data(config, folder)
         crew.wait()  # the others read what the leader has rendered
         data = training_data(config, folder)
         network = build_network(config.model, config.train.seed)
+        if config.start is not None:
+            start, _ = read_weights(_weights_of(config.start, folder.parent))
+            network.load_state_dict(start.state_dict())
         progress = train(network, data["train"], data["validation"], config, folder, resolve_device(device), crew)
         if not crew.leads:
             return None
@@ -64,6 +70,18 @@ def run_training(config: Config, folder: Path, command: str, device: str = "auto
         metrics={"validation_uar": progress.best_uar, "best_epoch": progress.best_epoch},
     )
     return judged(network.cpu(), card, config, folder, device)
+
+
+def _weights_of(name: str, runs: Path) -> Path:
+    return runs / name / f"{name}.safetensors"
+
+
+def _prepare_start(name: str, runs: Path, device: str, crew: Team) -> None:
+    """Train the preset that another starts from, where its weights are missing."""
+    if not _weights_of(name, runs).is_file():
+        if crew.size > 1:
+            raise MeshError(f"{_weights_of(name, runs)} is missing: train the preset {name!r} first")
+        run_training(preset(name), runs / name, f"facet-vlm train --preset {name}", device)
 
 
 def training_data(config: Config, folder: Path) -> dict[str, ExpressionSet]:

@@ -112,7 +112,7 @@ def test_a_rig_comes_back_within_sixteen_bits(exported, glb_of, rig):
     soft = np.setdiff1d(np.arange(rig.neutral.n_vertices), np.concatenate([p.vertex_ids for p in rig.rigid_parts]))
     assert np.abs(sequence.frames[:, soft] - expected[:, soft]).max() < 2e-3
     # Morph targets are straight lines and eyeballs turn, so those differ by the arc's height.
-    assert np.abs(sequence.frames - expected).max() < 0.5
+    assert np.abs(sequence.frames - expected).max() < 0.8
 
     pose = read_mesh(folder / "pose.obj")
     assert pose.polygons() == sent.neutral.polygons()

@@ -6,7 +6,7 @@ people held out of the TRAINING people.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -31,6 +31,7 @@ class Fitted:
     """What was chosen, such as the epoch."""
 
 
+@runtime_checkable
 class Learner(Protocol):
     """One way to recognise, judged under the same folds as all others."""
 

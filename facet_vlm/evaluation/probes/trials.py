@@ -26,6 +26,8 @@ from mesh4d.datasets.splits import prove_disjoint
 from mesh4d.io.atomic import atomic_write
 
 RESAMPLES = 1000
+HELD_OUT_PEOPLE = 25
+"""Of the part test, who judge every trial."""
 JUDGED = ("plain", "other_ways", "rippled")
 """Scenarios that trials are judged in: as trained, other ways to show an expression, and a noise never met."""
 NO_CONSISTENCY = LossWeights(prediction_consistency=0.0, feature_consistency=0.0)
@@ -159,7 +161,7 @@ def _run(trial: Trial, folder: Path, seed: int, judged: Sequence[str], device: s
     train(network, training, validation, config, work, resolve_device(device))
     accuracy = {}
     for scenario in judged:
-        held_out = dataclasses.replace(DataConfig(), scenario=scenario, max_train_subjects=25)
+        held_out = dataclasses.replace(DataConfig(), scenario=scenario, max_train_subjects=HELD_OUT_PEOPLE)
         test = expression_set("test", held_out, config.model, folder / "data")
         prove_disjoint({"train": np.unique(training.subjects).tolist(), "test": np.unique(test.subjects).tolist()})
         scores = score_images(network, test.images, view_angles(config.model.rig), label_sentences())
