@@ -1,12 +1,15 @@
 """What users call: load a model, hand it heads, get predictions."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 
 from aublend.registration import HeadFit
+from facet_vlm.faces.file_images import file_images
 from facet_vlm.faces.views import face_images, view_angles
 from facet_vlm.inference import Scores, resolve_device, score_images, softmax
 from facet_vlm.language.learned_prompts import LearnedPrompts, prove_same_model
@@ -22,6 +25,16 @@ from mesh4d.sequence import MeshSequence
 
 SEQUENCE_FRAMES = 9
 Labels = Sequence[str] | Mapping[str, str | Sequence[str]] | LearnedPrompts | None
+
+
+@dataclass(frozen=True)
+class FilePredictions:
+    """What was said about the files that show a face, and what is wrong with the others."""
+
+    paths: tuple[Path, ...]
+    """One per row of `predictions`."""
+    predictions: Predictions
+    failures: dict[Path, str]
 
 
 class FacetVLM:
@@ -62,6 +75,26 @@ class FacetVLM:
             start += len(meshes)
         fused = scores.fused[chosen]
         return Predictions(names, softmax(scores.scale * fused), fused, scores.view_weights[chosen])
+
+    def predict_files(self, paths: Sequence[str | PathLike[str]], labels: Labels = None) -> FilePredictions:
+        """The expression of the head in each mesh file, on all cores; a file that cannot be read stops nothing.
+
+        Args:
+            paths: mesh files of any format, pose, unit and topology.
+            labels: as for `predict`.
+
+        Raises:
+            MeshError: when no file shows a face.
+        """
+        model = self.card.model
+        read = list(file_images(paths, model.rig, model.image_size, inputs=model.inputs))
+        images = {one.path: one.images for one in read if one.images is not None}
+        failures = {one.path: one.error or "" for one in read if one.images is None}
+        if not images:
+            raise MeshError("; ".join(f"{path}: {error}" for path, error in failures.items()) or "no files to read")
+        names, scores = self.score(np.stack(list(images.values())), labels)
+        predictions = Predictions(names, softmax(scores.scale * scores.fused), scores.fused, scores.view_weights)
+        return FilePredictions(tuple(images), predictions, failures)
 
     def score(self, images: UInt8[np.ndarray, "B N 3 H W"], labels: Labels = None) -> tuple[tuple[str, ...], Scores]:
         """The labels by name, and every face's scores with them; arguments as for `predict`.

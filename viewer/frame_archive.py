@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mesh4d.errors import MeshFormatError
 from mesh4d.io.registry import FORMATS, format_suffix
@@ -25,6 +25,7 @@ MOST_FILE_BYTES = 512 << 20
 BLOCK = 1 << 20
 
 
+@runtime_checkable
 class Stream(Protocol):
     """What an archive gives of a member: bytes, some at a time."""
 

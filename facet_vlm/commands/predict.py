@@ -8,6 +8,9 @@ from tyro.conf import Positional, arg
 
 from mesh4d.errors import MeshError
 
+MESH_SUFFIXES = (".obj", ".ply", ".stl", ".off", ".wrl", ".glb", ".gltf", ".npz", ".bnt")
+"""What is looked for in a folder."""
+
 
 @dataclass(frozen=True)
 class Predict:
@@ -18,7 +21,7 @@ class Predict:
     """
 
     meshes: Positional[tuple[Path, ...]]
-    """Mesh files of any format and topology."""
+    """Mesh files of any format and topology, or folders of them."""
     labels: tuple[str, ...] = ()
     """Labels to choose among; NAME=SENTENCE makes a new one."""
     prompts: Path | None = None
@@ -34,24 +37,48 @@ class Predict:
 
     def run(self) -> dict[str, object]:
         from facet_vlm.language.learned_prompts import read_prompts
-        from facet_vlm.predict import load
+        from facet_vlm.predict import FacetVLM, load
         from facet_vlm.predictions import write_predictions
-        from mesh4d.io import read_mesh, read_sequence
+        from mesh4d.io import read_sequence
 
         if not self.meshes:
             raise MeshError("expected at least one mesh file, found none")
-        shapes = [read_sequence(path) if self.sequences else read_mesh(path) for path in self.meshes]
         labels = named_labels(self.labels) if self.prompts is None else read_prompts(self.prompts)
-        predictions = load(self.model, self.device).predict(shapes, labels)
+        model, failures = load(self.model, self.device), {}
+        if self.sequences or not isinstance(model, FacetVLM):
+            paths, predictions = self.meshes, model.predict([read_sequence(path) for path in self.meshes], labels)
+        else:
+            done = model.predict_files(mesh_files(self.meshes), labels)
+            paths, predictions, failures = done.paths, done.predictions, done.failures
         if self.output is not None:
             write_predictions(predictions, self.output)
         rows = predictions.rows()
         lines = [
             f"{path}: " + ", ".join(f"{label} {value:.3f}" for label, value in top_probabilities(row)[:3])
-            for path, row in zip(self.meshes, rows, strict=True)
+            for path, row in zip(paths, rows, strict=True)
         ]
-        files = [{"file": str(path)} | row for path, row in zip(self.meshes, rows, strict=True)]
-        return {"table": "\n".join(lines), "details": files}
+        lines += [f"{path}: not read: {error}" for path, error in failures.items()]
+        files = [{"file": str(path)} | row for path, row in zip(paths, rows, strict=True)]
+        unread = [{"file": str(path), "error": error} for path, error in failures.items()]
+        return {"table": "\n".join(lines), "details": files + unread}
+
+
+def mesh_files(paths: tuple[Path, ...]) -> list[Path]:
+    """The files named, and of folders the mesh files right in them, by name.
+
+    Raises:
+        MeshError: a folder without any.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(one for one in path.iterdir() if one.suffix.lower() in MESH_SUFFIXES)
+        if not inside:
+            raise MeshError(f"{path}: expected mesh files ({', '.join(MESH_SUFFIXES)}), found none")
+        found += inside
+    return found
 
 
 def named_labels(labels: tuple[str, ...]) -> dict[str, str | tuple[str, ...]] | None:

@@ -26,18 +26,25 @@ class FileImages:
 
 
 def file_images(
-    paths: Iterable[str | PathLike[str]], rig: str = "fer7", size_px: int = 96, workers: int | None = None
+    paths: Iterable[str | PathLike[str]],
+    rig: str = "fer7",
+    size_px: int = 96,
+    workers: int | None = None,
+    inputs: str = "geometry",
 ) -> Iterator[FileImages]:
     """The network input of each file, in the files' order; only a few meshes are in memory.
 
     Args:
         workers: threads; by default one per core.
+        inputs: what the pictures hold; `facet_vlm.faces.inputs.BANDS`.
     """
-    return in_order(partial(_images, rig=rig, size_px=size_px), map(Path, paths), workers, one_torch_thread)
+    return in_order(
+        partial(_images, rig=rig, size_px=size_px, inputs=inputs), map(Path, paths), workers, one_torch_thread
+    )
 
 
-def _images(path: Path, rig: str, size_px: int) -> FileImages:
+def _images(path: Path, rig: str, size_px: int, inputs: str) -> FileImages:
     try:
-        return FileImages(path, face_images(read_mesh(path), rig, size_px), None)
+        return FileImages(path, face_images(read_mesh(path), rig, size_px, inputs=inputs), None)
     except (MeshError, OSError) as error:
         return FileImages(path, None, str(error))

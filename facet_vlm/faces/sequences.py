@@ -219,7 +219,7 @@ def _as_another_would(
 ) -> Float[np.ndarray, "T V 3"]:
     """Every frame with the same build and manner that the generator does not have."""
     gain = own_manner(neutral, np.ones_like(neutral), rng)
-    return neutral + gain * (posed - neutral) + own_build(neutral, rng)
+    return neutral + gain * (posed - neutral) + own_build(neutral, 0.0, rng)
 
 
 def _captured(

@@ -107,3 +107,19 @@ def test_label_options() -> None:
     assert named_labels(()) is None
     assert named_labels(("fear", "wink=one eye closes")) == {"fear": class_sentences("fear"), "wink": "one eye closes"}
     assert set(EXPRESSIONS) >= {"fear"}
+
+
+def test_a_folder_is_read_with_its_bad_files_named(
+    model: FacetVLM, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    rig = head_model().rig(480)
+    write_mesh(rig.drive(emotion_weights("happiness")), tmp_path / "a.ply")
+    write_mesh(rig.drive(emotion_weights("surprise")), tmp_path / "b.obj")
+    (tmp_path / "c.obj").write_text("f 1 2 3\n")
+    (tmp_path / "notes.txt").write_text("not a mesh")
+    main(["--json", "predict", str(tmp_path)])
+    details = json.loads(capsys.readouterr().out)["details"]
+    assert [one.get("label") for one in details] == ["happiness", "surprise", None]
+    assert details[2]["file"].endswith("c.obj") and details[2]["error"]
+    with pytest.raises(MeshError, match=r"c\.obj"):
+        model.predict_files([tmp_path / "c.obj"])

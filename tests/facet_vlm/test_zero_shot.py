@@ -51,7 +51,9 @@ def test_a_wording_is_judged_in_its_labels_place() -> None:
 
 
 def test_mean_and_worst_wording() -> None:
-    one = ZeroShot("wink", (Found(("a",), 0.5, 0.2, 0.9), Found(("b",), 0.7, 0.6, 0.7)), Found(("a", "b"), 1, 1, 1))
+    one = ZeroShot(
+        "wink", (Found(("a",), 0.5, 0.2, 0.9), Found(("b",), 0.7, 0.6, 0.7)), Found(("a", "b"), 1.0, 1.0, 1.0)
+    )
     assert one.mean("recall") == pytest.approx(0.4) and one.worst("auc") == 0.7
     report = ZeroShotReport("toy", ("wink", "rest"), 4, 2, 0.5, (one,))
     assert "| wink | 0.400 | 0.200 | 0.800 | 0.700 | 1.000 | 1.000 |" in report.to_markdown()
