@@ -150,6 +150,11 @@ class Config:
 
 PRESETS: dict[str, Config] = {
     "facet-mini-base": Config(name="facet-mini-base"),
+    "without-contempt": Config(
+        name="without-contempt",
+        data=DataConfig(held_out_labels=("contempt",), max_train_subjects=100),
+        train=TrainConfig(epochs=9),
+    ),
     "facet-mini": Config(
         start="facet-mini-base",
         data=DataConfig(seed=1, own_share=0.8, detail_mm=1.6, max_train_subjects=300),

@@ -53,10 +53,10 @@ def spoken(folder: Path, request: SpeechRequest) -> SpeechResult:
     from aublend.speech.phones import Phone
     from aublend.speech.speak import speak
 
-    rig = read_rig(folder / "rig.glb")
     given = tuple(Phone(p.symbol, p.start_s, p.end_s, p.word, p.stress, p.confidence) for p in request.phones)
     text = request.text.strip() or None
     sound = read_audio(folder / "sound.wav") if request.sound else None
+    rig = read_rig(folder / "rig.glb")
     say(stage=_stage(request))
     plain = speak(rig, sound, text, phones=given or None)
     felt = plain

@@ -34,10 +34,8 @@ class TemporalNetwork(nn.Module):
         self.register_buffer("spread", torch.ones(2 * streams, dim))
         self.enter = nn.ModuleList(nn.Linear(dim, dim) for _ in range(2 * streams))
         self.time = nn.Linear(2 * len(PERIODS_S), dim)
-        layer = nn.TransformerEncoderLayer(
-            dim, config.heads, 2 * dim, config.dropout, activation="gelu", batch_first=True, norm_first=True
-        )
-        self.encoder = nn.TransformerEncoder(layer, config.layers, nn.LayerNorm(dim), enable_nested_tensor=False)
+        self.layers = nn.ModuleList(TimeLayer(dim, config.heads, config.dropout) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(dim)
         self.fusion = TimeFusion(dim, config.heads)
         # At first the fused embedding is the 3D network's own, whose tokens already lie where its texts do.
         self.leave = nn.Linear(dim, dim)
@@ -72,7 +70,9 @@ class TemporalNetwork(nn.Module):
         for stream, enter in enumerate(self.enter):
             frames = frames + enter(own[:, :, stream])
         log_share = log_durations(times_s, present)
-        frames = self.encoder(frames, src_key_padding_mask=log_share)
+        for layer in self.layers:
+            frames = layer(frames, log_share)
+        frames = self.norm(frames)
         fused, weights = self.fusion(frames, tokens[:, :, 0] + self.leave(frames), texts, log_share)
         return (fused * texts).sum(dim=-1), weights
 
@@ -91,6 +91,34 @@ class TemporalNetwork(nn.Module):
     def category_logits(self, cosines: Float[torch.Tensor, "B K"]) -> Float[torch.Tensor, "B K"]:
         """For a sigmoid per label, any number of which may be right; the bias is shared, so that labels can be new."""
         return self.category_log_scale.exp().clamp(max=100.0) * cosines + self.category_bias
+
+
+class TimeLayer(nn.Module):
+    """A pre-norm transformer layer whose attention counts each frame by the time that it stands for.
+
+    Not torch's own layer: its fast path in evaluation reads any additive mask as yes and no.
+    """
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.before, self.between = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.attend, self.join = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.think = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * dim, dim))
+
+    def forward(
+        self, frames: Float[torch.Tensor, "B T D"], log_share: Float[torch.Tensor, "B T"]
+    ) -> Float[torch.Tensor, "B T D"]:
+        """Frames that know the others; softmax(q k / sqrt(d) + log_share) v."""
+        parts = self.attend(self.before(frames)).chunk(3, dim=-1)
+        query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
+        share = self.dropout if self.training else 0.0
+        found = nn.functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=log_share[:, None, None].expand(-1, 1, frames.shape[1], -1), dropout_p=share
+        )
+        joined = self.join(found.transpose(1, 2).flatten(2))
+        frames = frames + nn.functional.dropout(joined, self.dropout, self.training)
+        return frames + nn.functional.dropout(self.think(self.between(frames)), self.dropout, self.training)
 
 
 class TimeFusion(nn.Module):

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from facet_vlm.config import Config
+from facet_vlm.evaluation.synthetic import SHIFTS
 from facet_vlm.faces.expression_set import ExpressionSet, expression_set, render_subjects
 from facet_vlm.network.facet import build_network
 from facet_vlm.network.weights import read_weights
@@ -164,6 +165,7 @@ def test_whole_run_leaves_card_and_weights(tiny: Config, tmp_path: Path) -> None
     assert "in exactly one part" in card.metrics["proof"]
     assert set(card.metrics["accuracy_by_intensity"]) == {"0", "1"} and len(card.metrics["baselines"]) == 4
     assert 0 <= card.metrics["basic_accuracy"] <= 1
+    assert [name.split(",")[0] for name in card.metrics["shifted"]] == ["plain", *SHIFTS]
 
 
 def test_learning_rate_rises_and_falls() -> None:
