@@ -56,7 +56,7 @@ class ProtocolPlan:
             if getattr(self, name) < 1:
                 raise MeshError(f"{name} must be at least 1, found {getattr(self, name)}")
         for name in ("rounds", "max_folds"):
-            if (getattr(self, name) or 1) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise MeshError(f"{name} must be at least 1, found {getattr(self, name)}")
 
     @property

@@ -1,18 +1,25 @@
-"""A small rig as a GLB, written by the plainest code that makes the layout: an independent witness for the reader."""
+"""A small rig as a GLB, written by the plainest code that makes the layout, and a browser that looks at pages."""
 
+import base64
 import dataclasses
+import io
 import json
-import re
 import shutil
 import struct
 import subprocess
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+import uvicorn
+from PIL import Image
+from websockets.sync.client import connect
 
 from aublend import AU_NAMES
+from viewer.cli import listening_socket
 from viewer.messages import ArkitUnit, EmotionPreset, PadPoint, UnitInfo, ViewerMetadata
 from viewer.page import SCRIPT_NAME, STATIC_FOLDER
 from viewer.scene import viewer_metadata
@@ -28,15 +35,15 @@ const read = (text) => page.readCurves(text, metadata, units);
 const result = (() => { BODY })();
 process.stdout.write(JSON.stringify(result));
 """
+# What statements find in the page: the state that they leave answers in, and a reader's hands.
 IN_PAGE = """
 (async () => {
-  const state = document.documentElement.dataset;
-  while (state.viewer === undefined || state.viewer === "loading") await new Promise((done) => setTimeout(done, 50));
+  const state = {};
   const { app } = Mesh4DViewer;
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
   const until = async (test) => {
-    for (let n = 0; n < 400 && !test(); n++) await pause(25);
-    if (!test()) throw new Error(`never: ${test}`);
+    for (let n = 0; n < 600 && !test(); n++) await pause(25);
+    if (!test()) throw new Error(`never: ${test}; the page says: ${document.querySelector(".note")?.textContent}`);
   };
   const named = (text) => [...document.querySelectorAll("button")].find(
     (each) => each.textContent === text || each.getAttribute("aria-label") === text);
@@ -57,20 +64,95 @@ IN_PAGE = """
     send("pointermove", to);
     send("pointerup", to);
   };
-  try {
-    BODY
-    document.title = "probed";
-  } catch (error) {
-    document.title = `failed: ${error.stack}`;
-  }
-})();
+  BODY
+  return Object.fromEntries(Object.entries(state).map(([name, value]) => [name, String(value)]));
+})()
 """
 BROWSER_FLAGS = [
     *("--headless", "--no-sandbox", "--no-first-run", "--disable-sync", "--disable-component-update"),
     *("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"),
-    *("--disable-background-networking", "--virtual-time-budget=30000", "--window-size=1366,768"),
-    *("--autoplay-policy=no-user-gesture-required", "--dump-dom"),
+    *("--disable-background-networking", "--disable-extensions", "--remote-debugging-port=0"),
+    *("--autoplay-policy=no-user-gesture-required", "--hide-scrollbars"),
 ]
+SIZE = (1366, 768)
+
+
+class Browser:
+    """One headless Chromium for all tests of a process, steered over its debugging protocol, in real time."""
+
+    def __init__(self, folder: Path) -> None:
+        command = [shutil.which("chromium") or "chromium", *BROWSER_FLAGS, f"--user-data-dir={folder}", "about:blank"]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        where = folder / "DevToolsActivePort"
+        end = time.monotonic() + 60
+        while not (where.exists() and len(where.read_text().split()) == 2):
+            if time.monotonic() > end:
+                raise TimeoutError("Chromium did not start")
+            time.sleep(0.05)
+        port, path = where.read_text().split()
+        self.socket = connect(f"ws://127.0.0.1:{port}{path}", max_size=None)
+        self.asked = 0
+
+    def ask(self, method: str, session: str | None = None, timeout: float = 90, **given) -> dict:
+        """What Chromium answers to a command of its protocol; its events are passed over."""
+        self.asked += 1
+        request = {"id": self.asked, "method": method, "params": given}
+        self.socket.send(json.dumps(request | ({"sessionId": session} if session else {})))
+        while True:
+            answer = json.loads(self.socket.recv(timeout=timeout))
+            if answer.get("id") == self.asked:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']}")
+                return answer["result"]
+
+    def close(self) -> None:
+        self.ask("Browser.close")
+        self.process.wait(20)
+
+
+class Tab:
+    """A page with a storage of its own."""
+
+    def __init__(self, browser: Browser, dark: bool, size: tuple[int, int]) -> None:
+        self.browser = browser
+        self.context = browser.ask("Target.createBrowserContext")["browserContextId"]
+        target = browser.ask("Target.createTarget", url="about:blank", browserContextId=self.context)["targetId"]
+        self.session = browser.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.ask("Emulation.setDeviceMetricsOverride", width=size[0], height=size[1], deviceScaleFactor=1, mobile=False)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.ask("Emulation.setEmulatedMedia", features=[scheme])
+
+    def ask(self, method: str, **given) -> dict:
+        return self.browser.ask(method, self.session, **given)
+
+    def run(self, expression: str):
+        """The value of an expression, awaited."""
+        found = self.ask("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in found:
+            raise RuntimeError(found["exceptionDetails"].get("exception", {}).get("description", found))
+        return found["result"].get("value")
+
+    def open(self, address: str, ready: str = "!['', 'loading'].includes(document.documentElement.dataset.viewer??'')"):
+        """Opens an address and waits until an expression holds there."""
+        self.ask("Page.navigate", url=address)
+        end = time.monotonic() + 60
+        while not self.run(f"location.href !== 'about:blank' && document.readyState === 'complete' && ({ready})"):
+            if time.monotonic() > end:
+                raise TimeoutError(f"{address} did not get ready")
+            time.sleep(0.05)
+
+    def probe(self, body: str) -> dict[str, str]:
+        """What statements leave in `state`, as text."""
+        return self.run(IN_PAGE.replace("BODY", body))
+
+    def picture(self) -> np.ndarray:
+        """What is seen, (H, W, 3) from 0 to 255."""
+        self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(0))))")
+        content = base64.b64decode(self.ask("Page.captureScreenshot", format="png")["data"])
+        return np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
+
+    def close(self) -> None:
+        self.browser.ask("Target.disposeBrowserContext", browserContextId=self.context)
 
 
 @dataclass(frozen=True)
@@ -263,33 +345,65 @@ def page(tmp_path):
     return run
 
 
-@pytest.fixture
-def page_script():
-    """A script that runs statements in the page of the viewer, to be put behind the client."""
-    return lambda body: IN_PAGE.replace("BODY", body)
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    browser = Browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
-def chromium_state(tmp_path):
-    """Opens an address in headless Chromium; returns what scripts left in the document's data attributes."""
+def new_tab(chromium):
+    """Opens empty pages, light or dark, and closes them after the test."""
+    tabs: list[Tab] = []
 
-    def state(address: str, *flags: str) -> dict[str, str]:
-        command = [shutil.which("chromium") or "chromium", *BROWSER_FLAGS, f"--user-data-dir={tmp_path / 'profile'}"]
-        done = subprocess.run([*command, *flags, address], capture_output=True, timeout=180, check=True)
-        document = done.stdout.decode()
-        assert "<title>probed</title>" in document, re.findall("<title>.*?</title>", document, re.DOTALL)
-        return dict(re.findall(r'data-(\w+)="([^"]*)"', document.partition(">")[2].partition(">")[0]))
+    def new(dark: bool = False, size: tuple[int, int] = SIZE) -> Tab:
+        tabs.append(Tab(chromium, dark, size))
+        return tabs[-1]
 
-    return state
+    yield new
+    for tab in tabs:
+        tab.close()
 
 
 @pytest.fixture
-def probed(tmp_path, page_script, chromium_state):
-    """What statements leave in a page's data attributes, `state`."""
+def open_page(tmp_path, new_tab):
+    """A tab with a page's text as a file from disk."""
 
-    def run(html: str, body: str, *flags: str) -> dict[str, str]:
+    def run(html: str, dark: bool = False, size: tuple[int, int] = SIZE) -> Tab:
         path = tmp_path / "page.html"
-        path.write_text(html.replace("</body>", f"<script>{page_script(body)}</script></body>"), encoding="utf-8")
-        return chromium_state(path.as_uri(), *flags)
+        path.write_text(html, encoding="utf-8")
+        tab = new_tab(dark, size)
+        tab.open(path.as_uri())
+        return tab
 
     return run
+
+
+@pytest.fixture
+def probed(open_page):
+    """What statements leave in `state` in a page from disk."""
+    return lambda html, body, dark=False: open_page(html, dark).probe(body)
+
+
+@pytest.fixture
+def serving(new_tab):
+    """A tab with what an application serves."""
+    running = []
+
+    def serve(app) -> Tab:
+        listener = listening_socket(0)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        running.append((server, thread, listener))
+        tab = new_tab()
+        tab.open(f"http://127.0.0.1:{listener.getsockname()[1]}/?token={app.state.token}")
+        return tab
+
+    yield serve
+    for server, thread, listener in running:
+        server.should_exit = True
+        server.force_exit = True
+        thread.join(10)
+        listener.close()

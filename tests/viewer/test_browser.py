@@ -2,23 +2,17 @@
 
 import base64
 import dataclasses
-import io
-import re
 import shutil
-import subprocess
-import threading
+import time
 
 import numpy as np
 import pytest
-import uvicorn
-from PIL import Image
 
-from viewer.cli import listening_socket
 from viewer.compact import page_payload
 from viewer.export import embed_fragment, export_html
 from viewer.head_jobs import HeadJobs
 from viewer.messages import HeadJob
-from viewer.page import SCRIPT_NAME, STATIC_FOLDER, client_file
+from viewer.page import SCRIPT_NAME, STATIC_FOLDER
 from viewer.server import create_app
 
 CHROMIUM = shutil.which("chromium")
@@ -27,40 +21,17 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
     pytest.mark.skipif(not (STATIC_FOLDER / SCRIPT_NAME).exists(), reason="the client is not built: run `make viewer`"),
 ]
-FLAGS = [
-    *("--headless", "--no-sandbox", "--no-first-run", "--disable-sync", "--disable-component-update"),
-    *("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"),
-    *("--disable-background-networking", "--virtual-time-budget=8000", "--window-size=1000,700"),
-    "--disable-features=IsolateSandboxedIframes",  # a frame in a process of its own would not run on virtual time
-]
-
-PROBE = """<script>
-(async () => {
-  const state = document.documentElement.dataset;
-  while (state.viewer === undefined || state.viewer === "loading") await new Promise((done) => setTimeout(done, 50));
-  const { app } = Mesh4DViewer;
+SIZE = (1000, 900)
+STAGE = np.s_[100:440, :620]  # between toolbar and timeline, beside the panel
+# What the statements below call things, on top of what conftest's IN_PAGE gives them.
+NAMES = """
   const neutral = app.blend.positions.slice();
   const moved = () => Math.max(...app.blend.positions.map((value, index) => Math.abs(value - neutral[index])));
   const slider = document.getElementById("unit-0");
-  const press = (target, key) =>
-    target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
-  const drag = (input, value) => {
-    input.value = String(value);
-    input.dispatchEvent(new Event("input"));
-    input.dispatchEvent(new Event("change"));
-  };
-  const named = (text) => [...document.querySelectorAll("button")].find((each) => each.textContent === text);
-  try {
-    BODY
-    document.title = "probed";
-  } catch (error) {
-    document.title = `failed: ${error.stack}`;
-  }
-})();
-</script>"""
+"""
 
 CONTROLS = """
-  drag(slider, 0.5);
+  set(slider, 0.5);
   state.slider = moved().toFixed(5);
   state.spoken = slider.getAttribute("aria-valuetext");
   slider.dispatchEvent(new MouseEvent("dblclick", { bubbles: true }));
@@ -76,7 +47,7 @@ CONTROLS = """
   app.timeline.seek(0.5);
   state.seek = [...app.pose].map((weight) => weight.toFixed(2)).join();
   named("L R").click();
-  drag(document.getElementById("unit-0-right"), 0.25);
+  set(document.getElementById("unit-0-right"), 0.25);
   state.sides = `${app.pose[0].toFixed(2)},${app.pose[2].toFixed(2)}`;
   named("Mirror").click();
   state.mirrored = `${app.pose[0].toFixed(2)},${app.pose[2].toFixed(2)}`;
@@ -84,7 +55,7 @@ CONTROLS = """
   state.solo = [...app.pose].map((weight) => Number(weight !== 0)).join();
   named("S").click();
   named("x1.5").click();
-  drag(slider, 1.5);
+  set(slider, 1.5);
   state.overdrive = app.pose[0].toFixed(2);
   const nameless = (each) => !each.getAttribute("aria-label") && !each.labels?.length && !each.textContent.trim();
   state.unlabelled = [...document.querySelectorAll("input, button, select")].filter(
@@ -93,14 +64,14 @@ CONTROLS = """
 
 KEYS = """
   named("Zero").click();
-  app.history.commit({ ...app.history.now, tracks: new Map(), seconds: 2, fps: 10 });
-  app.timeline.show(app.history.now);
+  const bare = () => app.history.now.layers.map((layer) => ({ ...layer, tracks: new Map() }));
+  app.animator.commit({ layers: bare(), seconds: 2, fps: 10 });
   app.timeline.seek(0);
   named("Record").click();
-  drag(slider, 0);
+  set(slider, 0);
   app.timeline.seek(1);
-  drag(slider, 0.8);
-  const track = () => app.history.now.tracks.get("AU1") ?? [];
+  set(slider, 0.8);
+  const track = () => app.history.now.layers.find(({ name }) => name === "hand").tracks.get("AU1") ?? [];
   const keys = () => track().map((key) => `${key.time} ${key.left} ${key.ease}`).join();
   state.set = keys();
   app.timeline.seek(0.5);
@@ -118,6 +89,7 @@ KEYS = """
   state.earlier = keys();
   app.open("project.json", text);
   state.loaded = keys();
+  app.animator.commit({ layers: bare() });
   app.open("curves.csv", "time_s,AU1,AU12R\\n0,0,0\\n0.1,0.4,1\\n");
   app.timeline.seek(0.1);
   state.imported = [...app.pose].map((weight) => weight.toFixed(2)).join();
@@ -128,8 +100,8 @@ KEYS = """
 """
 
 BOTH_PATHS = """
-  drag(slider, 0.7);
-  drag(document.getElementById("unit-1"), 0.4);
+  set(slider, 0.7);
+  set(document.getElementById("unit-1"), 0.4);
   const [positions, normals] = [app.blend.positions.slice(), app.normals.normals.slice()];
   state.works = app.setGpu(true);
   app.draw();
@@ -139,41 +111,33 @@ BOTH_PATHS = """
 """
 
 
-def chromium(page: str, tmp_path, *flags: str) -> bytes:
-    path = tmp_path / "page.html"
-    path.write_text(page, encoding="utf-8")
-    command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", *flags, path.as_uri()]
-    return subprocess.run(command, capture_output=True, timeout=120, check=True).stdout
+@pytest.fixture
+def looked(open_page):
+    """A picture of a page from disk, after statements."""
+
+    def run(html: str, body: str = "", dark: bool = False) -> np.ndarray:
+        tab = open_page(html, dark, SIZE)
+        tab.probe(body)
+        return tab.picture()
+
+    return run
 
 
-def screenshot(page: str, tmp_path, *flags: str) -> np.ndarray:
-    target = tmp_path / "shot.png"
-    chromium(page, tmp_path, f"--screenshot={target}", *flags)
-    return np.asarray(Image.open(io.BytesIO(target.read_bytes())).convert("RGB")).astype(int)
+def warm(picture: np.ndarray) -> float:
+    """The share of the middle of the stage that has the ball's colour."""
+    middle = picture[STAGE][120:220, 260:360]
+    return float((middle[..., 0] > middle[..., 2] + 30).mean())
 
 
-def test_page_draws_the_surface_in_light_and_dark(tmp_path, rig_glb, metadata):
+def test_page_draws_the_surface_in_light_and_dark(looked, rig_glb, metadata):
     page = export_html(rig_glb, metadata)
-    light = screenshot(page, tmp_path)
-    dark = screenshot(page, tmp_path, "--blink-settings=preferredColorScheme=0")
-    for picture in (light, dark):
-        middle = picture[250:350, 250:350]
-        assert (middle[..., 0] > middle[..., 2] + 30).mean() > 0.9, (
-            "the ball's warm colour fills the middle of the stage"
-        )
+    light, dark = looked(page), looked(page, dark=True)
+    assert warm(light) > 0.9 and warm(dark) > 0.9
     assert light[10, 990].min() > 240 and dark[10, 990].max() < 60
 
 
-def probed(page: str, body: str, tmp_path) -> dict[str, str]:
-    """What the statements leave in the document's data attributes."""
-    page = page.replace("</body>", f"{PROBE.replace('BODY', body)}</body>")
-    document = chromium(page, tmp_path, "--dump-dom").decode()
-    assert "<title>probed</title>" in document, re.findall("<title>.*?</title>", document, re.DOTALL)
-    return dict(re.findall(r'data-(\w+)="([^"]*)"', document.partition(">")[2].partition(">")[0]))
-
-
-def test_controls_move_the_surface(tmp_path, rig, rig_glb, metadata):
-    state = probed(export_html(rig_glb, metadata), CONTROLS, tmp_path)
+def test_controls_move_the_surface(probed, rig, rig_glb, metadata):
+    state = probed(export_html(rig_glb, metadata), NAMES + CONTROLS)
     half = np.abs(0.5 * rig.deltas[0]).max() * rig.scale
     assert float(state["slider"]) == pytest.approx(half, abs=2e-5)
     assert state["spoken"] == "0.50, C, marked"
@@ -188,8 +152,8 @@ def test_controls_move_the_surface(tmp_path, rig, rig_glb, metadata):
     assert state["unlabelled"] == "0"
 
 
-def test_keys_are_set_moved_undone_saved_and_loaded(tmp_path, rig_glb, metadata):
-    state = probed(export_html(rig_glb, metadata), KEYS, tmp_path)
+def test_keys_are_set_moved_undone_saved_and_loaded(probed, rig_glb, metadata):
+    state = probed(export_html(rig_glb, metadata), NAMES + KEYS)
     assert state["set"] == "0 0 bezier,1 0.8 bezier"
     assert state["between"] == "0.40"
     assert state["moved"] == state["undone"] == state["loaded"] == "0 0 bezier,1.1 0.8 step"
@@ -200,29 +164,28 @@ def test_keys_are_set_moved_undone_saved_and_loaded(tmp_path, rig_glb, metadata)
     assert "broken.json" in state["refused"]
 
 
-def test_both_blends_agree(tmp_path, rig_glb, metadata):
+def test_both_blends_agree(open_page, looked, rig_glb, metadata):
     """Positions in metres, on a ball of 0.1 m."""
-    page = export_html(rig_glb, metadata)
-    at_rest = screenshot(page, tmp_path)
-    state = probed(page, BOTH_PATHS, tmp_path)
+    tab = open_page(export_html(rig_glb, metadata), size=SIZE)
+    at_rest = tab.picture()[STAGE]
+    state = tab.probe(NAMES + BOTH_PATHS)
     assert state["works"] == "true"
     assert float(state["positions"]) < 1e-6
     assert float(state["normals"]) < 1e-3
     pictures = []
     for on in ("false", "true"):
-        pose = f"app.setWeights({{ AU1: 1, AU12L: 0.8 }}, 1); app.setGpu({on});"
-        pictures.append(screenshot(page.replace("</body>", f"{PROBE.replace('BODY', pose)}</body>"), tmp_path))
-    # The tick of the switch itself differs; on the stage below the toolbar only edges may.
-    differences = np.abs(pictures[0] - pictures[1])[60:560, :600].max(axis=2)
-    assert (differences > 12).mean() < 2e-3
-    assert np.abs(pictures[0] - at_rest)[60:560, :600].max() > 60, "the pose shows"
+        tab.probe(f"app.setWeights({{ AU1: 1, AU12L: 0.8 }}, 1); app.setGpu({on});")
+        pictures.append(tab.picture()[STAGE])
+    differences = np.abs(pictures[0] - pictures[1]).max(axis=2)
+    assert (differences > 12).mean() < 2e-3, "only edges may differ"
+    assert np.abs(pictures[0] - at_rest).max() > 60, "the pose shows"
 
 
-def test_changes_are_back_after_a_reload(tmp_path, rig_glb, metadata):
-    page = export_html(rig_glb, metadata)
-    wait = "await new Promise((done) => setTimeout(done, 1500));"
-    probed(page, f"drag(slider, 0.35); {wait}", tmp_path)
-    state = probed(page, "state.back = app.pose[0]; app.undo(); state.undone = app.pose[0];", tmp_path)
+def test_changes_are_back_after_a_reload(open_page, rig_glb, metadata):
+    tab = open_page(export_html(rig_glb, metadata))
+    tab.probe(f"{NAMES} set(slider, 0.35); await pause(600);")
+    tab.open(tab.run("location.href"))
+    state = tab.probe("state.back = app.pose[0]; app.undo(); state.undone = app.pose[0];")
     assert (state["back"], state["undone"]) == ("0.35", "0")
 
 
@@ -231,52 +194,48 @@ AXE = STATIC_FOLDER.parent / "client" / "node_modules" / "axe-core" / "axe.min.j
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: run `make viewer`")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_page_is_accessible(tmp_path, rig_glb, metadata, scheme):
-    page = export_html(rig_glb, metadata).replace("</body>", f"<script>{AXE.read_text()}</script></body>")
-    body = """
+def test_page_is_accessible(open_page, rig_glb, metadata, scheme):
+    tab = open_page(export_html(rig_glb, metadata), scheme == "dark")
+    tab.run(AXE.read_text() + "; 0")
+    state = tab.probe("""
       document.querySelector(".arkit").open = true;
       const found = await axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] });
       state.violations = found.violations.map((v) => `${v.id} ${v.nodes.map((n) => n.target).join(" ")}`).join("; ");
       state.passes = found.passes.length;
-    """
-    dark = "--blink-settings=preferredColorScheme=0"
-    page = page.replace("</body>", f"{PROBE.replace('BODY', body)}</body>")
-    document = chromium(page, tmp_path, "--dump-dom", *([dark] if scheme == "dark" else [])).decode()
-    assert 'data-violations=""' in document, re.findall('data-violations="[^"]*"|<title>.*?</title>', document)
-    assert int(re.findall(r'data-passes="(\d+)"', document)[0]) > 15
+    """)
+    assert state["violations"] == ""
+    assert int(state["passes"]) > 15
 
 
-def test_fragment_is_alive_inside_another_page(tmp_path, rig_glb, metadata):
-    report = (
-        f"<!doctype html><title>Report</title><body style='margin:0'>{embed_fragment(rig_glb, metadata, 700)}</body>"
-    )
-    middle = screenshot(report, tmp_path)[250:350, 250:350]
-    assert (middle[..., 0] > middle[..., 2] + 30).mean() > 0.9
+def test_fragment_is_alive_inside_another_page(tmp_path, new_tab, rig_glb, metadata):
+    """The frame is of another origin: only its picture tells."""
+    path = tmp_path / "report.html"
+    fragment = embed_fragment(rig_glb, metadata, 700)
+    path.write_text(f"<!doctype html><title>Report</title><body style='margin:0'>{fragment}</body>", encoding="utf-8")
+    tab = new_tab(size=SIZE)
+    tab.open(path.as_uri(), ready="true")
+    end = time.monotonic() + 30
+    while warm(tab.picture()) < 0.9 and time.monotonic() < end:
+        time.sleep(0.2)
+    assert warm(tab.picture()) > 0.9
 
 
-def test_broken_rig_is_explained_in_the_page(tmp_path, rig_glb, metadata):
+def test_broken_rig_is_explained_in_the_page(open_page, rig_glb, metadata):
     payload = base64.b64encode(page_payload(rig_glb)).decode()
-    page = export_html(rig_glb, metadata).replace(payload, base64.b64encode(b"glTF but no more").decode())
-    document = chromium(page, tmp_path, "--dump-dom").decode()
-    assert 'data-viewer="failed"' in document
-    assert "could not be shown: not a GLB file" in document
+    tab = open_page(export_html(rig_glb, metadata).replace(payload, base64.b64encode(b"glTF but no more").decode()))
+    assert tab.run("document.documentElement.dataset.viewer") == "failed"
+    assert "could not be shown: not a GLB file" in tab.run("document.body.textContent")
 
 
 DROP = """
-(async () => {
-  const state = document.documentElement.dataset;
-  while (state.viewer !== "ready") await new Promise((done) => setTimeout(done, 50));
-  const before = Mesh4DViewer.app;
   const files = new DataTransfer();
   files.items.add(new File(["v 0 0 0"], "NAME"));
   document.getElementById("viewer").dispatchEvent(new DragEvent("drop", { dataTransfer: files, bubbles: true }));
   const wrong = () => document.querySelector(".note.wrong")?.textContent ?? "";
-  while (Mesh4DViewer.app === before && wrong() === "") await new Promise((done) => setTimeout(done, 50));
+  await until(() => Mesh4DViewer.app !== app || wrong() !== "");
   state.said = wrong();
   state.heading = document.querySelector("h1").textContent;
   state.units = Mesh4DViewer.app.names.join();
-  document.title = "probed";
-})();
 """
 
 
@@ -299,25 +258,10 @@ class InstantJobs(HeadJobs):
 
 
 @pytest.mark.parametrize("name", ["head.obj", "no_face.obj", "head.exe"])
-def test_a_dropped_head_takes_the_place_or_is_explained(tmp_path, monkeypatch, make_glb, rig, rig_glb, metadata, name):
-    """The page forbids scripts from elsewhere, so the probe comes as the end of the client's own file."""
-    probe = DROP.replace("NAME", name)
-    monkeypatch.setattr(
-        "viewer.server.client_file", lambda file: client_file(file) + (probe if file == SCRIPT_NAME else "")
-    )
+def test_a_dropped_head_takes_the_place_or_is_explained(serving, make_glb, rig, rig_glb, metadata, name):
     other = make_glb(dataclasses.replace(rig, names=("AU4", "AU26")))
     jobs = InstantJobs(None if name == "no_face.obj" else page_payload(other))
-    app = create_app(rig_glb, metadata, jobs=jobs)
-    with listening_socket(0) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}/?token={app.state.token}"
-        flags = [*FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=60000", "--dump-dom"]
-        document = subprocess.run([str(CHROMIUM), *flags, address], capture_output=True, timeout=120, check=True).stdout
-        server.should_exit = True
-        thread.join(10)
-    state = dict(re.findall(r'data-(\w+)="([^"]*)"', document.decode().partition(">")[2].partition(">")[0]))
+    state = serving(create_app(rig_glb, metadata, jobs=jobs)).probe(DROP.replace("NAME", name))
     if name == "head.obj":
         assert state["heading"] == "head.obj" and state["units"] == "AU4,AU26"
     else:

@@ -3,19 +3,16 @@
 import base64
 import dataclasses
 import shutil
-import threading
 
 import numpy as np
 import pytest
-import uvicorn
 
 from aublend import head_model, write_rig
 from mesh4d import read_mesh
 from mesh4d.io import read_morph_mesh
-from viewer.cli import listening_socket
 from viewer.export import export_html
 from viewer.messages import HeadMap, Reading
-from viewer.page import SCRIPT_NAME, STATIC_FOLDER, client_file
+from viewer.page import SCRIPT_NAME, STATIC_FOLDER
 from viewer.readings import Readings
 from viewer.scene import viewer_metadata
 from viewer.server import create_app
@@ -147,22 +144,12 @@ class InstantReadings(Readings):
         return {"reading": dataclasses.asdict(said)}
 
 
-def test_identities_styles_and_readings_keep_the_timeline(tmp_path, monkeypatch, page_script, chromium_state):
-    monkeypatch.setattr(
-        "viewer.server.client_file",
-        lambda file: client_file(file) + (page_script(SERVED) if file == SCRIPT_NAME else ""),
-    )
+def test_identities_styles_and_readings_keep_the_timeline(tmp_path, serving):
     write_rig(head_model().rig(502), tmp_path / "head.glb")
     metadata = viewer_metadata("Embedded head 502", seed=502)
-    app = create_app((tmp_path / "head.glb").read_bytes(), metadata, readings=InstantReadings())
-    with listening_socket(0) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}/?token={app.state.token}"
-        state = chromium_state(address)
-        server.should_exit = True
-        thread.join(10)
+    state = serving(create_app((tmp_path / "head.glb").read_bytes(), metadata, readings=InstantReadings())).probe(
+        SERVED
+    )
     assert state["head"] == "identity-503-exaggerated" and state["kept"] == "true"
     natural = head_model().rig(503)
     assert float(state["brow"]) > 1.2 * np.abs(natural.deltas[0]).max() * natural.unit_m

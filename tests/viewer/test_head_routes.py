@@ -8,6 +8,7 @@ import struct
 import tarfile
 import tempfile
 import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -322,7 +323,7 @@ def test_the_newest_face_is_read_and_older_ones_give_way():
     for number, thread in enumerate(threads[1:], start=1):
         thread.start()
         while readings._newest < number + 1:
-            pass
+            time.sleep(0.005)
     readings.gate.set()
     for thread in threads:
         thread.join(20)

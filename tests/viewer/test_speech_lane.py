@@ -6,21 +6,18 @@ import io
 import json
 import shutil
 import tempfile
-import threading
 
 import numpy as np
 import pytest
 import soundfile
-import uvicorn
 from fastapi.testclient import TestClient
 
 from aublend.speech import synthesis
 from mesh4d.errors import MeshFormatError
-from viewer.cli import listening_socket
 from viewer.embedded_sound import embedded_sound
 from viewer.export import export_html
 from viewer.messages import DenseCurves, EmbeddedSound, HeadJob, SpeechResult, SpokenPhone, ViewerMetadata
-from viewer.page import SCRIPT_NAME, STATIC_FOLDER, client_file
+from viewer.page import SCRIPT_NAME, STATIC_FOLDER
 from viewer.scene import embedded_head
 from viewer.server import create_app
 from viewer.speech_jobs import SEND_AGAIN, SOUND_BYTES, SpeechJobs
@@ -282,35 +279,11 @@ LANE = """
 """
 
 
-@pytest.fixture
-def served(metadata, rig_glb, monkeypatch, page_script):
-    """Serves the page with statements behind its script, as its policy forbids any other; gives its address."""
-    running = []
-
-    def serve(body: str, speech: SpeechJobs) -> str:
-        probe = page_script(body)
-        monkeypatch.setattr(
-            "viewer.server.client_file", lambda file: client_file(file) + (probe if file == SCRIPT_NAME else "")
-        )
-        app = create_app(rig_glb, metadata, speech=speech)
-        listener = listening_socket(0)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        running.append((server, thread, listener))
-        return f"http://127.0.0.1:{listener.getsockname()[1]}/?token={app.state.token}"
-
-    yield serve
-    for server, thread, listener in running:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
-
-
 @in_browser
-def test_speech_lands_in_its_layers_and_leaves_the_hand_alone(served, chromium_state):
+def test_speech_lands_in_its_layers_and_leaves_the_hand_alone(serving, rig_glb, metadata):
     speech = PromptSpeech()
-    state = chromium_state(served(LANE.replace("SOUND", base64.b64encode(wav()).decode()), speech))
+    body = LANE.replace("SOUND", base64.b64encode(wav()).decode())
+    state = serving(create_app(rig_glb, metadata, speech=speech)).probe(body)
     assert state["sound"] == "talk.wav 1.00" and state["wave"] == "true"
     assert state["speech"] == "0.200,0.200" and state["emotion"] == "0.25,0.25"
     assert "90 %" in state["report"] and "exactly" in state["report"]

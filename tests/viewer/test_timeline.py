@@ -308,7 +308,7 @@ def test_layers_in_the_page(probed, rig_glb, metadata):
 @in_browser
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: run `make viewer`")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_timeline_is_accessible(probed, rig_glb, metadata, scheme):
+def test_timeline_is_accessible(open_page, rig_glb, metadata, scheme):
     """Keys, curves with chosen keys, and the panel of sound and speech."""
     body = """
       app.open("curves.csv", "time_s,AU1,AU12\\n0,0.2,0\\n0.5,0.4,0.1\\n1,0.2,0\\n");
@@ -326,6 +326,7 @@ def test_timeline_is_accessible(probed, rig_glb, metadata, scheme):
         (each) => each.offsetParent !== null && each.getBoundingClientRect().right > innerWidth + 1);
       state.outside = outside.length;
     """
-    html = export_html(rig_glb, metadata).replace("</body>", f"<script>{Path(AXE).read_text()}</script></body>")
-    state = probed(html, body, *(["--blink-settings=preferredColorScheme=0"] if scheme == "dark" else []))
+    tab = open_page(export_html(rig_glb, metadata), scheme == "dark")
+    tab.run(Path(AXE).read_text() + "; 0")
+    state = tab.probe(body)
     assert state["keys"] == "" and state["curves"] == "" and state["outside"] == "0"
