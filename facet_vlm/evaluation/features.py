@@ -118,8 +118,8 @@ def look_at(
 ) -> ViewTokens:
     """What the network makes of towers' outputs after CVSA; gradients flow where they are enabled."""
     device = next(network.parameters()).device
-    features = torch.from_numpy(np.ascontiguousarray(views)).float().to(device).flatten(0, 1)
-    maps = torch.from_numpy(np.ascontiguousarray(patches)).float().to(device).flatten(0, 1)
+    features = torch.from_numpy(np.array(views, np.float32)).to(device).flatten(0, 1)
+    maps = torch.from_numpy(np.array(patches, np.float32)).to(device).flatten(0, 1)
     present = torch.ones(views.shape[:2], dtype=torch.bool, device=device)
     angles = torch.from_numpy(angles_deg).float().to(device).expand(len(views), -1, -1)
     return network.aggregate(features, maps, angles, present)

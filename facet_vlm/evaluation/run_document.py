@@ -211,7 +211,7 @@ def _making(run: RunPredictions, scores: Sequence[LearnerScores]) -> list[str]:
         f"Protocol's own metric: {header['protocol']['metric']}. Source: {header['protocol']['source']}.",
         *(f"Data set {d['kind']}: {d['records']} records, table's SHA-256 {d['digest']}" for d in header["datasets"]),
         f"Model {header['model']['name']} ({header['model']['clip']}), weights' SHA-256 {header['model']['sha256']}",
-        f"Views: rig {views['rig']}, {views['size_px']} px, {', '.join(views['bands'])}; aligned by {views['align']}",
+        f"Views: rig {views['rig']}, {views['size_px']} px, {views['inputs']}; aligned by {views['align']}",
         f"Sequences: {settings['frames']} frames each, brought together by {settings['pooling']}"
         + (f"; every {settings['every']}th frame judged" if settings["every"] > 1 else ""),
         *(["Chosen per fold, on average: " + "; ".join(chosen)] if chosen else []),

@@ -61,7 +61,10 @@ class Evaluation:
             "accuracy_by_intensity": self.by_intensity,
             "basic_accuracy_by_intensity": self.basic_by_intensity,
             "baselines": self.baselines,
-            "shifted": {name: list(values) for name, values in self.shifted.items()},
+            "shifted": {
+                name: [value if np.isfinite(value) else None for value in values]
+                for name, values in self.shifted.items()
+            },
         }
 
     def to_markdown(self) -> str:

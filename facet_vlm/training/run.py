@@ -48,9 +48,12 @@ def run_training(config: Config, folder: Path, command: str, device: str = "auto
         crew.wait()  # the others read what the leader has rendered
         data = training_data(config, folder)
         network = build_network(config.model, config.train.seed)
+        known = {part: set(samples.subjects.tolist()) for part, samples in data.items()}
         if config.start is not None:
-            start, _ = read_weights(_weights_of(config.start, folder.parent))
+            start, before = read_weights(_weights_of(config.start, folder.parent))
             network.load_state_dict(start.state_dict())
+            known["train"] |= set(before.train_subjects)  # whoever the first stage saw is no stranger now
+            known["validation"] |= set(before.validation_subjects)
         progress = train(network, data["train"], data["validation"], config, folder, resolve_device(device), crew)
         if not crew.leads:
             return None
@@ -63,8 +66,8 @@ def run_training(config: Config, folder: Path, command: str, device: str = "auto
         seed=config.train.seed,
         commit=commit(),
         data_hashes={part: samples.content_hash() for part, samples in data.items()},
-        train_subjects=sorted({int(subject) for subject in data["train"].subjects}),
-        validation_subjects=sorted({int(subject) for subject in data["validation"].subjects}),
+        train_subjects=sorted(known["train"]),
+        validation_subjects=sorted(known["validation"]),
         held_out_subjects=held_out,
         held_out_labels=list(config.data.held_out_labels),
         metrics={"validation_uar": progress.best_uar, "best_epoch": progress.best_epoch},

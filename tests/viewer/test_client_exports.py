@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 import subprocess
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,7 +145,7 @@ def test_what_other_programs_read(exported, glb_of, rig):
     """glTF 2.0: bounds where they must stand, sparse indices that rise, names, weights of all targets a key."""
     folder = exported(glb_of(rig))
     document = read_document((folder / "animation.glb").read_bytes(), folder / "animation.glb")
-    root = document.root.fields
+    root: dict[str, Any] = dict(document.root.fields)
     (mesh,) = root["meshes"]
     names = mesh["extras"]["targetNames"]
     assert "AU12L" in names and "AU6+AU45" in names and "AU45L" not in names

@@ -312,6 +312,7 @@ CLOCK = """
   }
   state.editable = String(document.querySelector(".boundary") !== null);
   state.phones = [...document.querySelectorAll(".phone")].map((each) => each.textContent).join();
+  const frames = async () => { for (let n = 0; n < 3; n++) await new Promise(requestAnimationFrame); };
   // A sound card that is stepped by hand: what is heard decides, not the wall.
   let heard = 5;
   const context = { state: "running", destination: {}, outputLatency: 0.05, baseLatency: 0.01,
@@ -321,16 +322,16 @@ CLOCK = """
   app.timeline.playback.context = context;
   app.timeline.seek(0.25);
   app.timeline.start();
-  await pause(100);
+  await frames();
   heard += 0.31;
-  await pause(100);
+  await frames();
   state.played = app.pose[0].toFixed(9);
   heard += 0.2;
-  await pause(100);
+  await frames();
   state.further = app.pose[0].toFixed(9);
   app.timeline.pause();
   heard += 0.2;
-  await pause(100);
+  await frames();
   state.paused = app.pose[0].toFixed(9);
 """
 

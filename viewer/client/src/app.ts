@@ -123,7 +123,8 @@ export class App {
     if (!same) return this.another(source, this.projectText());
     [this.head, this.source] = [head, source];
     const { clip } = head.rig;
-    if (clip !== null && keyedUnits(this.history.now.layers).size === 0) this.commit(withClip(this.history.now, this.names, clip));
+    if (clip !== null && keyedUnits(this.history.now.layers).size === 0)
+      this.commit(withClip(this.history.now, this.names, clip));
     this.panel.setTitle(source.metadata.title);
     this.stage.setView(...this.toolbar.seen);
     this.dock.headReplaced();

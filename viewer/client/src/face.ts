@@ -123,7 +123,12 @@ function withoutVertices(target: Target, fixed: Uint8Array): Target {
   if (kept.length === target.vertices.length) return target;
   const offsets = new Float32Array(3 * kept.length);
   kept.forEach((entry, place) => offsets.set(target.offsets.subarray(3 * entry, 3 * entry + 3), 3 * place));
-  return { name: target.name, vertices: Uint32Array.from(kept, (entry) => target.vertices[entry]), offsets, step: target.step };
+  return {
+    name: target.name,
+    vertices: Uint32Array.from(kept, (entry) => target.vertices[entry]),
+    offsets,
+    step: target.step,
+  };
 }
 
 function rigidParts(

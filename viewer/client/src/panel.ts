@@ -34,7 +34,7 @@ export class Panel {
   private readonly emotionButtons = new Map<string, HTMLButtonElement>();
   private readonly search = element("input", {
     type: "search",
-    placeholder: "Find a unit or muscle",
+    placeholder: "Unit or muscle",
     "aria-label": "Find a unit or muscle",
   });
   private readonly title = element("h1");

@@ -221,8 +221,7 @@ export class Stage {
 
   faceFront(): void {
     const { size } = this;
-    const half = Math.max(size.y, size.x / this.camera.aspect) / 2;
-    const distance = (half / Math.tan((FIELD_OF_VIEW * Math.PI) / 360)) * 1.12 + size.z / 2;
+    const distance = (size.y / 2 / Math.tan((FIELD_OF_VIEW * Math.PI) / 360)) * 1.12 + size.z / 2;
     this.camera.position.copy(this.center).add(new Vector3(0, 0, distance));
     this.camera.near = this.radius / 50;
     this.camera.far = this.radius * 60;
@@ -265,6 +264,8 @@ export class Stage {
     this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
     this.renderer.setSize(width, height);
     this.camera.aspect = (this.heads[1] === null ? width : Math.floor(width / 2)) / height;
+    // Where the stage is narrower than the head, the head gets smaller instead of being cut off.
+    this.camera.zoom = Math.min((this.camera.aspect * this.size.y) / this.size.x, 1);
     this.camera.updateProjectionMatrix();
     this.render();
   }

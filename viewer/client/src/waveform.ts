@@ -56,7 +56,7 @@ export function wavFile(samples: Float32Array, rate: number): ArrayBuffer {
   text(36, "data");
   file.setUint32(40, 2 * samples.length, true);
   samples.forEach((value, place) => {
-    file.setInt16(44 + 2 * place, Math.round(32767 * Math.min(Math.max(value, -1), 1)), true);
+    file.setInt16(44 + 2 * place, Math.min(Math.max(Math.round(32768 * value), -32768), 32767), true);
   });
   return file.buffer;
 }
