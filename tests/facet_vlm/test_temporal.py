@@ -84,11 +84,10 @@ def test_the_zero_of_time_does_not_matter(temporal, texts):
 
 def test_seconds_count_and_the_rate_hardly_does(temporal, texts):
     reference = temporal(*clip(51, 25.0), texts)[0]
-    for count, fps in ((101, 50.0), (201, 100.0), (31, 15.0)):
-        assert (temporal(*clip(count, fps), texts)[0] - reference).abs().max() < 0.01
     tokens, times, present = clip(51, 25.0)
-    slower = temporal(tokens, 4 * times, present, texts)[0]
-    assert (slower - reference).abs().max() > 0.01
+    slower = (temporal(tokens, 4 * times, present, texts)[0] - reference).abs().max()
+    for count, fps in ((101, 50.0), (201, 100.0), (31, 15.0)):
+        assert (temporal(*clip(count, fps), texts)[0] - reference).abs().max() < 0.2 * slower
 
 
 def test_frames_that_stand_closer_do_not_outvote_the_others(temporal, texts):

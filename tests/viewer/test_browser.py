@@ -51,9 +51,9 @@ CONTROLS = """
   state.sides = `${app.pose[0].toFixed(2)},${app.pose[2].toFixed(2)}`;
   named("Mirror").click();
   state.mirrored = `${app.pose[0].toFixed(2)},${app.pose[2].toFixed(2)}`;
-  named("S").click();
+  named("Solo AU1").click();
   state.solo = [...app.pose].map((weight) => Number(weight !== 0)).join();
-  named("S").click();
+  named("Solo AU1").click();
   named("x1.5").click();
   set(slider, 1.5);
   state.overdrive = app.pose[0].toFixed(2);
@@ -95,7 +95,7 @@ KEYS = """
   state.imported = [...app.pose].map((weight) => weight.toFixed(2)).join();
   state.exported = app.curves().trim().replaceAll("\\n", ";");
   app.openFile(new File(["{"], "broken.json")).then(() => {});
-  await new Promise((done) => setTimeout(done, 50));
+  await until(() => document.querySelector(".note.wrong") !== null);
   state.refused = document.querySelector(".note.wrong").textContent;
 """
 

@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from viewer import cli
+from viewer.scene import embedded_seed
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def test_without_a_file_the_embedded_head_is_shown(client_stub, monkeypatch, tmp
     target = tmp_path / "page.html"
     monkeypatch.setattr(sys, "argv", ["mesh4d-viewer", "--export", str(target)])
     cli.main()
-    assert "<title>Embedded head</title>" in target.read_text(encoding="utf-8")
+    assert f"<title>Embedded head {embedded_seed()}</title>" in target.read_text(encoding="utf-8")
 
 
 def test_missing_client_names_the_command(monkeypatch, capsys, tmp_path, rig_file):
