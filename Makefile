@@ -42,6 +42,8 @@ weights: $(INSTALLED)
 	@$(BIN)/aublend train --output aublend/weights/aublendnet.safetensors
 	@$(BIN)/facet-vlm train --preset facet-mini
 	@cp runs/facet-mini/facet-mini.safetensors runs/facet-mini/facet-mini.json facet_vlm/weights/
+	@$(BIN)/facet-vlm train --preset facet-mini-4d
+	@cp runs/facet-mini-4d/facet-mini-4d.safetensors runs/facet-mini-4d/facet-mini-4d.json facet_vlm/weights/
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv

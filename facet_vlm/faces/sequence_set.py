@@ -6,7 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from mesh4d.io.atomic import atomic_write
 from mesh4d.specs import load_split
 
 PARTS = ("train", "validation", "test")
+SCANNED = "test_scanned"
+"""The people of the part test, each frame of theirs imaged by a range scanner, with a topology of its own."""
 FEW_PEOPLE = 2
 FIELDS = (
     "tokens", "times_s", "present", "targets", "categories", "halves", "kinds", "intensities", "subjects", "cosines",
@@ -58,6 +60,10 @@ class SequenceSet:
         """Some of the sequences."""
         return SequenceSet(*(getattr(self, name)[rows] for name in FIELDS))
 
+    def without_magnification(self) -> "SequenceSet":
+        """The same with the face's own tokens alone."""
+        return replace(self, tokens=self.tokens[:, :, :1])
+
     def content_hash(self) -> str:
         """SHA-256 over all arrays."""
         digest = hashlib.sha256()
@@ -81,18 +87,20 @@ def sequence_set(
     new tokens.
 
     Args:
-        part: 'train' acts in any way, with the accidents of scanning; 'validation' and 'test' show prototypes.
+        part: 'train' acts in any way, with the accidents of scanning; 'validation', 'test' and 'test_scanned' show
+            prototypes.
         processes: None is one per core.
     """
-    if part not in PARTS:
-        raise SplitError(f"expected a part among {', '.join(PARTS)}, found {part!r}")
-    people = [int(seed) for seed in load_split(data.split)[part]][: data.people[PARTS.index(part)]]
+    if part not in (*PARTS, SCANNED):
+        raise SplitError(f"expected a part among {', '.join((*PARTS, SCANNED))}, found {part!r}")
+    source = part.removesuffix("_scanned")
+    people = [int(seed) for seed in load_split(data.split)[source]][: data.people[PARTS.index(source)]]
     _, card = read_weights(model.base)
     request = json.dumps([part, people, asdict(data), asdict(model), card.weights_sha256])
     path = None if folder is None else folder / f"{part}-{hashlib.sha256(request.encode()).hexdigest()[:16]}.npz"
     if path is not None and path.is_file():
         return read_sequence_set(path)
-    found = make_sequences(people, data, model, part == "train", processes)
+    found = make_sequences(people, data, model, part, processes)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as file:
@@ -117,11 +125,11 @@ def make_sequences(
     people: Sequence[int],
     data: SequenceDataConfig,
     model: TemporalConfig,
-    training: bool,
+    part: str,
     processes: int | None = None,
 ) -> SequenceSet:
     """Synthesise, render and encode; order and content do not depend on `processes`."""
-    work = partial(_person, data=data, model=model, training=training)
+    work = partial(_person, data=data, model=model, part=part)
     count = processes or os.cpu_count() or 1
     if count == 1 or len(people) <= FEW_PEOPLE:
         made = [work(seed) for seed in tqdm(people, desc="sequences", unit="person", disable=len(people) <= FEW_PEOPLE)]
@@ -165,8 +173,8 @@ def all_sentences() -> dict[str, tuple[str, ...]]:
     return label_sentences() | {f"category {name}": found for name, found in category_sentences().items()}
 
 
-def _person(seed: int, data: SequenceDataConfig, model: TemporalConfig, training: bool) -> SequenceSet:
-    shots = list(person_shots(seed, data, model.frames, training))
+def _person(seed: int, data: SequenceDataConfig, model: TemporalConfig, part: str) -> SequenceSet:
+    shots = list(person_shots(seed, data, model.frames, part == "train", part == SCANNED))
     return set_of_shots(shots, seed, _reader(model), model.frames)
 
 

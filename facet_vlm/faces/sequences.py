@@ -78,7 +78,9 @@ class _Acted:
     categories: Float[np.ndarray, " C"]
 
 
-def person_shots(seed: int, config: SequenceDataConfig, frames: int, training: bool) -> Iterator[Shot]:
+def person_shots(
+    seed: int, config: SequenceDataConfig, frames: int, training: bool, scanned_anew: bool = False
+) -> Iterator[Shot]:
     """All takes of one identity: a macro and a micro one of each kind, and in training mixtures.
 
     The same for the same arguments.
@@ -88,7 +90,9 @@ def person_shots(seed: int, config: SequenceDataConfig, frames: int, training: b
         frames: at most so many of each take.
         training: act in any way, with builds and manners of others and the accidents of scanning; else prototypes
             with noise alone.
+        scanned_anew: every frame is imaged by a range scanner and has a topology of its own.
     """
+    config = replace(config, scan_share=1.0) if scanned_anew else config
     rig = head_model().rig(seed)
     rng = np.random.default_rng([config.seed, seed, int(training), 4])
     for name in EXPRESSIONS:
@@ -228,7 +232,8 @@ def _captured(
     """Frames as one camera has them: noise anew in each; the same cut, hair and error of alignment, which jitters."""
     noise_mm = rng.uniform(0, config.noise_mm) * (0.5 if kind == "micro" else 1.0)
     whole = training and rng.random() >= config.cut_share
-    imaged, covered = training and rng.random() < config.scan_share, training and rng.random() < config.cover_share
+    imaged = (training or config.scan_share == 1.0) and rng.random() < config.scan_share
+    covered = training and rng.random() < config.cover_share
     seed = int(rng.integers(2**31))
     style = ScanStyle(rng.uniform(1.2, 2.2), noise_mm=noise_mm, holes=int(rng.integers(0, 4)), picture_px=8)
     placed = Placement.drawn(config, rng)

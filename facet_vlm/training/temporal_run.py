@@ -16,10 +16,11 @@ from facet_vlm.evaluation.sequences import (
     sequence_metrics,
     temporal_scores,
 )
-from facet_vlm.faces.sequence_set import PARTS, SequenceSet, sequence_set
+from facet_vlm.faces.sequence_set import PARTS, SCANNED, SequenceSet, sequence_set
 from facet_vlm.faces.sequences import category_sentences
 from facet_vlm.language.prompts import label_sentences
 from facet_vlm.network.facet import FacetNetwork
+from facet_vlm.network.temporal import TemporalNetwork
 from facet_vlm.network.temporal_weights import (
     TemporalCard,
     build_temporal,
@@ -54,8 +55,10 @@ def run_temporal_training(config: Config4D, folder: Path, command: str, processe
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / "config.json", text=True) as file:
         json.dump(dataclasses.asdict(config) | {"command": command, "commit": commit()}, file, indent=1)
-    data = {part: sequence_set(part, config.data, config.model, folder / "data", processes) for part in PARTS}
-    prove_disjoint({part: np.unique(found.subjects).tolist() for part, found in data.items()})
+    data = {
+        part: sequence_set(part, config.data, config.model, folder / "data", processes) for part in (*PARTS, SCANNED)
+    }
+    prove_disjoint({part: np.unique(found.subjects).tolist() for part, found in data.items() if part in PARTS})
     base, base_card = read_weights(config.model.base)
     texts = temporal_texts(base, data["train"])
     network = build_temporal(config.model, config.train.seed)
@@ -76,15 +79,32 @@ def run_temporal_training(config: Config4D, folder: Path, command: str, processe
     stem = folder / config.name
     write_temporal_weights(network, card, stem)
     written = read_temporal_weights(stem.with_suffix(".safetensors"))
-    scores = {"temporal model": temporal_scores(written.network, data["test"], texts)}
-    scores |= {way: frame_rule_scores(way, data["test"], float(base.scale), data["validation"]) for way in WAYS}
-    summary = comparison(scores, data["test"])
-    card = write_temporal_weights(
-        written.network, dataclasses.replace(card, metrics=card.metrics | {"test": summary}), stem
-    )
+    scale = float(base.scale.detach())
+    plain = _without_magnification(config, data, texts, folder) if config.model.streams > 1 else None
+    summary: dict[str, object] = {}
+    for part in ("test", SCANNED):
+        scores = {"temporal module": temporal_scores(written.network, data[part], texts)}
+        if plain is not None:
+            scores["without magnification"] = temporal_scores(plain, data[part].without_magnification(), texts)
+        scores |= {way: frame_rule_scores(way, data[part], scale, data["validation"]) for way in WAYS}
+        summary[part] = comparison(scores, data[part])
+    card = write_temporal_weights(written.network, dataclasses.replace(card, metrics=card.metrics | summary), stem)
     with atomic_write(folder / "metrics.json", text=True) as file:
         json.dump(card.metrics, file, indent=1)
     return TemporalRun(stem.with_suffix(".safetensors"), card)
+
+
+def _without_magnification(
+    config: Config4D, data: dict[str, SequenceSet], texts: TemporalTexts, folder: Path
+) -> TemporalNetwork:
+    """The same training on the face's own tokens alone, to say what magnification adds."""
+    place = folder / "without_magnification"
+    place.mkdir(exist_ok=True)
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, magnification=0.0))
+    network = build_temporal(config.model, config.train.seed)
+    train, validation = (data[part].without_magnification() for part in ("train", "validation"))
+    train_temporal(network, train, validation, texts, config, place)
+    return network
 
 
 def temporal_texts(base: FacetNetwork, training: SequenceSet | None = None) -> TemporalTexts:

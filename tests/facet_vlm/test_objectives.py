@@ -47,6 +47,8 @@ def step_of(logits: torch.Tensor, targets: torch.Tensor, present: torch.Tensor) 
         torch.zeros(1, 4),
         torch.zeros(1, 2, 2, 32),
         batch.halves,
+        batch.halves,
+        batch.halves,
     )
 
 

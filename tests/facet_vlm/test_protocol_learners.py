@@ -50,7 +50,11 @@ def all_learners(model: JudgedModel) -> list:
     return [tuning, frontal_probe(2), mean_probe(), landmark_mlp(), unit_forest()]
 
 
-@pytest.mark.parametrize("place", range(5))
+PLACES = [pytest.param(0, marks=pytest.mark.slow), *range(1, 5)]
+"""The first learner tunes the fusion: half a minute each time."""
+
+
+@pytest.mark.parametrize("place", PLACES)
 def test_learns_and_says_so_of_other_people(model: JudgedModel, examples: Examples, place: int) -> None:
     learner = all_learners(model)[place]
     train, test = examples.take(np.arange(54)), examples.take(np.arange(54, 72))
@@ -59,7 +63,7 @@ def test_learns_and_says_so_of_other_people(model: JudgedModel, examples: Exampl
     assert (scores.argmax(axis=1) == test.targets.argmax(axis=1)).mean() > 0.7
 
 
-@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize("place", PLACES)
 def test_a_test_item_neither_changes_others_nor_the_scaling(model: JudgedModel, examples: Examples, place: int) -> None:
     """Scalers and statistics know training people only: wild neighbours in the test part change nothing."""
     learner = all_learners(model)[place]

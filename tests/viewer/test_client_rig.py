@@ -21,6 +21,11 @@ pytestmark = [
 
 PROBE = """
 const fs = require("fs"), vm = require("vm"), zlib = require("zlib");
+// Node would print the whole minified line first, and a pipe may be cut before the reason.
+process.on("uncaughtException", (error) => {
+  fs.writeSync(2, String(error.message));
+  process.exit(1);
+});
 const [script, file, request] = process.argv.slice(1);
 vm.runInThisContext(fs.readFileSync(script, "utf8"));
 const { readRig, SparseBlend, VertexNormals, poseOf, emptyProject, withClip, poseAt } = Mesh4DViewer;

@@ -217,7 +217,10 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+SLOW = pytest.mark.slow  # the whole search for a face, in both frames
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=SLOW if n == "no_face.zip" else ()) for n in HOSTILE])
 def test_hostile_sequences_are_explained(client, sequences, name):
     status = solved(client, sequences, f"../../{name}", HOSTILE[name])
     assert status["state"] == "failed" and status["error"], status

@@ -275,7 +275,7 @@ LAYERS = """
   app.undo();
   named("Lock speech").click();
   app.openFile(new File(["time_s,AU1\\n0,1\\n1,1\\n"], "other.csv"));
-  await pause(100);
+  for (let i = 0; i < 60 && !document.querySelector(".note.wrong")?.textContent; i++) await pause(50);
   state.refused = document.querySelector(".note.wrong")?.textContent ?? "";
   named("Lock speech").click();
   await app.openFile(new File(["time_s,AU1\\n0,0.1\\n1,0.1\\n"], "other.csv"));
