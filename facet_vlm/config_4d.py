@@ -39,7 +39,7 @@ class SequenceDataConfig:
     """What is synthesised, from which identities."""
 
     split: str = "aublendset"
-    people: tuple[int, int, int] = (180, 30, 40)
+    people: tuple[int, int, int] = (280, 40, 50)
     """Identities of the parts train, validation and test that are used, from the first on."""
     mixtures: int = 2
     """MIDAS mixtures of two macro-expressions with soft labels, per training identity."""
