@@ -50,6 +50,13 @@ def interval(
     return Interval(value, low, high)
 
 
+def mean_interval(values: Float[np.ndarray, " S"]) -> Interval:
+    """The mean of one value per person, with bounds over people drawn with replacement."""
+    draws = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
+    low, high = bounds(values[draws].mean(axis=1)) if len(values) > 1 else (float("nan"), float("nan"))
+    return Interval(float(values.mean()), low, high)
+
+
 def bounds(values: Float[np.ndarray, " r"]) -> tuple[float, float]:
     """The middle 95 % of resampled values."""
     good = values[np.isfinite(values)]

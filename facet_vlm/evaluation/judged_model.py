@@ -89,11 +89,9 @@ def _open_clip_model(name: str, weights: str, device: str) -> JudgedModel:
         network = build_network(config).to(resolve_device(device)).eval()
     except (RuntimeError, OSError, KeyError) as failure:
         raise SpecError(f"{weights}: expected weights of {name}, found {str(failure)[:200]}") from failure
-    digest = hashlib.sha256()
     if path.is_file():
         with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+            digest = hashlib.file_digest(file, "sha256")
     else:
-        digest.update(f"{name} {weights}".encode())
+        digest = hashlib.sha256(f"{name} {weights}".encode())
     return JudgedModel(name, config, network, digest.hexdigest(), False)

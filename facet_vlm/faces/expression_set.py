@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from tqdm import tqdm
 
 from facet_vlm.config import DataConfig, ModelConfig
+from facet_vlm.faces.fingerprint import hash_of_arrays
 from facet_vlm.faces.synthesis import judged_faces, training_faces
 from facet_vlm.faces.views import aligned_face_images, view_angles
 from mesh4d.errors import MeshFormatError, SplitError
@@ -54,12 +55,7 @@ class ExpressionSet:
 
     def content_hash(self) -> str:
         """SHA-256 over all arrays."""
-        digest = hashlib.sha256()
-        for name in FIELDS:
-            array = getattr(self, name)
-            digest.update(f"{name} {array.dtype} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+        return hash_of_arrays({name: getattr(self, name) for name in FIELDS})
 
 
 def expression_set(

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from tqdm import tqdm
 
 from facet_vlm.config_4d import SequenceDataConfig, TemporalConfig
+from facet_vlm.faces.fingerprint import hash_of_arrays
 from facet_vlm.faces.frame_tokens import FrameReader
 from facet_vlm.faces.sequences import KINDS, Shot, category_sentences, person_shots
 from facet_vlm.language.prompts import label_sentences
@@ -66,12 +67,7 @@ class SequenceSet:
 
     def content_hash(self) -> str:
         """SHA-256 over all arrays."""
-        digest = hashlib.sha256()
-        for name in FIELDS:
-            array = getattr(self, name)
-            digest.update(f"{name} {array.dtype} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+        return hash_of_arrays({name: getattr(self, name) for name in FIELDS})
 
 
 def sequence_set(

@@ -18,8 +18,8 @@ from torch import nn
 from facet_vlm.inference import CHUNK, Scores
 from facet_vlm.network.facet import FacetNetwork
 from facet_vlm.network.local import FrozenFaces
+from facet_vlm.network.weights import write_with_card
 from mesh4d.errors import MeshError, MeshFormatError, SpecError
-from mesh4d.io.atomic import atomic_write
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of a prompts file; those of a ViT-L with a hundred labels are under one MiB."""
@@ -142,11 +142,7 @@ def write_prompts(prompts: LearnedPrompts, stem: Path) -> LearnedPrompts:
         "model_sha256": prompts.model_sha256,
         "prompts_sha256": hashlib.sha256(content).hexdigest(),
     }
-    with atomic_write(stem.with_suffix(".safetensors")) as file:
-        file.write(content)
-    with atomic_write(stem.with_suffix(".json"), text=True) as file:
-        json.dump(card, file, indent=1)
-        file.write("\n")
+    write_with_card(content, card, stem)
     return dataclasses.replace(prompts, card=card)
 
 

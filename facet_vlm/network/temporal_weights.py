@@ -15,9 +15,8 @@ from safetensors.torch import load_file, save
 from facet_vlm.config_4d import TemporalConfig
 from facet_vlm.network.facet import FacetNetwork
 from facet_vlm.network.temporal import TemporalNetwork
-from facet_vlm.network.weights import WEIGHTS_FOLDER, ModelCard, read_weights
+from facet_vlm.network.weights import WEIGHTS_FOLDER, ModelCard, read_weights, write_with_card
 from mesh4d.errors import MeshFormatError
-from mesh4d.io.atomic import atomic_write
 
 
 @dataclass(frozen=True)
@@ -66,11 +65,7 @@ def write_temporal_weights(network: TemporalNetwork, card: TemporalCard, stem: P
     """
     content = save({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()})
     card = dataclasses.replace(card, weights_sha256=hashlib.sha256(content).hexdigest())
-    with atomic_write(stem.with_suffix(".safetensors")) as file:
-        file.write(content)
-    with atomic_write(stem.with_suffix(".json"), text=True) as file:
-        json.dump(dataclasses.asdict(card), file, indent=1)
-        file.write("\n")
+    write_with_card(content, dataclasses.asdict(card), stem)
     return card
 
 

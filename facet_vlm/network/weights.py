@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -49,12 +50,17 @@ def write_weights(network: FacetNetwork, card: ModelCard, stem: Path) -> ModelCa
     """
     content = save({name: _compact(value) for name, value in network.state_dict().items()})
     card = dataclasses.replace(card, weights_sha256=hashlib.sha256(content).hexdigest())
+    write_with_card(content, dataclasses.asdict(card), stem)
+    return card
+
+
+def write_with_card(content: bytes, card: Mapping[str, Any], stem: Path) -> None:
+    """Write STEM.safetensors, then its card STEM.json."""
     with atomic_write(stem.with_suffix(".safetensors")) as file:
         file.write(content)
     with atomic_write(stem.with_suffix(".json"), text=True) as file:
-        json.dump(dataclasses.asdict(card), file, indent=1)
+        json.dump(card, file, indent=1)
         file.write("\n")
-    return card
 
 
 def read_weights(preset_or_path: str | PathLike[str]) -> tuple[FacetNetwork, ModelCard]:

@@ -13,13 +13,12 @@ from jaxtyping import Float
 from aublend.emotions import emotion, emotion_weights
 from aublend.head_model import head_model
 from aublend.rig import AURig
-from facet_vlm.evaluation.intervals import Interval, bounds
+from facet_vlm.evaluation.intervals import Interval, mean_interval
 from facet_vlm.faces.views import aligned_face_images, standard_vertices
 from facet_vlm.predict import FacetVLM
 from mesh4d.datasets.labels import EXPRESSIONS
 from mesh4d.mesh import Mesh
 
-RESAMPLES = 1000
 INTENSITY = 0.7
 
 
@@ -112,19 +111,13 @@ def effect_of(
 ) -> CueEffect:
     """Paired differences of probabilities, with 95 % bounds over people drawn with replacement."""
     change = after - before
-    draws = np.random.default_rng(0).integers(0, len(change), (RESAMPLES, len(change)))
-
-    def paired(values: Float[np.ndarray, " P"]) -> Interval:
-        low, high = bounds(values[draws].mean(axis=1))
-        return Interval(float(values.mean()), low, high)
-
     affect = affect_of_expressions()
     return CueEffect(
         cue,
         expression,
-        {label: paired(change[:, column]) for column, label in enumerate(EXPRESSIONS)},
-        paired(change @ affect[:, 0]),
-        paired(change @ affect[:, 1]),
+        {label: mean_interval(change[:, column]) for column, label in enumerate(EXPRESSIONS)},
+        mean_interval(change @ affect[:, 0]),
+        mean_interval(change @ affect[:, 1]),
         float((before.argmax(axis=1) != after.argmax(axis=1)).mean()),
     )
 

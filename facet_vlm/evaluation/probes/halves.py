@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from facet_vlm.config import DataConfig
-from facet_vlm.evaluation.intervals import Interval, bounds
+from facet_vlm.evaluation.intervals import RESAMPLES, Interval, bounds
 from facet_vlm.evaluation.metrics import confusion_matrix
 from facet_vlm.faces.synthesis import judged_faces
 from facet_vlm.faces.views import aligned_face_images
@@ -20,8 +20,6 @@ from facet_vlm.predict import FacetVLM
 from mesh4d.datasets.labels import EXPRESSIONS
 from mesh4d.mesh import Mesh
 from mesh4d.specs import load_toml
-
-RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
