@@ -138,6 +138,7 @@ def test_patches_that_follow_the_motion_win_the_pointing_game() -> None:
     assert still.right_text.n_faces == 1
 
 
+@pytest.mark.slow  # renders and encodes the shots of all ways: two minutes
 def test_ways_of_prompting_are_compared_on_people_nobody_saw(network: FacetNetwork) -> None:
     model = FacetVLM(network, card(train=[0]), "cpu")
     done = compare_prompts(model, shots=1, seeds=1, test_subjects=1, steps=2)
