@@ -34,6 +34,18 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
+class OtherMakers:
+    """How far heads of other makers may lie from the generator's: their builds, and their manner of moving."""
+
+    detail_mm: float = 0.0
+    """Largest standard deviation, per axis, of what a build adds at the size of lips and brows."""
+    manner: float = 0.3
+    """Largest standard deviation of the logarithm of how much further a place moves."""
+    tilt_deg: float = 0.0
+    """Largest standard deviation of the angle by which a place moves another way, about each axis."""
+
+
+@dataclass(frozen=True)
 class DataConfig:
     """What is synthesised, from which identities."""
 
@@ -62,8 +74,8 @@ class DataConfig:
     camera_jitter_deg: float = 5.0
     own_share: float = 0.6
     """Share of training faces with a build and a manner of moving that the generator does not have."""
-    detail_mm: float = 0.0
-    """Of such builds: largest difference at the size of lips and brows, standard deviation per axis."""
+    makers: OtherMakers = field(default_factory=OtherMakers)
+    """Of those faces: how far they are from the generator's."""
     noise_share: float = 0.6
     coarse_share: float = 0.15
     loss_share: float = 0.5
@@ -102,6 +114,20 @@ class LossWeights:
 
 
 @dataclass(frozen=True)
+class Mining:
+    """Positive mining in the contrast of captions: which other samples count as positives too, and how much."""
+
+    share: float = 0.3
+    """Weight that moves from a sample's own partner to the mined ones, 0 to 1; 0 is plain InfoNCE."""
+    temperature: float = 0.05
+    """Of the softmax over cosines; smaller keeps to the nearest."""
+    threshold: float | None = 0.9
+    """Least cosine of a mined positive; None takes all."""
+    top_k: int | None = None
+    """At most so many mined positives per row, the sample itself included; None takes all above the threshold."""
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """The optimisation."""
 
@@ -127,6 +153,11 @@ class TrainConfig:
     captions_from: float = 0.1
     """Share of the training before captions begin to count, as long again until they count in full: the contrast of
     captions that say nothing yet is least when all texts are alike, which leaves the classes nothing to be told by."""
+    mining: Mining | None = None
+    """Positives found by likeness of embeddings instead of the known action unit weights; for captions of faces whose
+    weights nobody knows, and to compare."""
+    hidden_words: float = 0.0
+    """Share of captions' words that give way to one no vocabulary has, so that a user's sentence survives such."""
     gradient_clip: float = 1.0
     mixed_precision: bool = False
     """bfloat16 in the forward pass; for hardware that is faster with it."""
@@ -153,12 +184,20 @@ PRESETS: dict[str, Config] = {
     "without-contempt": Config(
         name="without-contempt",
         data=DataConfig(held_out_labels=("contempt",), max_train_subjects=100),
-        train=TrainConfig(epochs=9),
+        train=TrainConfig(epochs=9, hidden_words=0.06, threads=1),
     ),
     "facet-mini": Config(
         start="facet-mini-base",
-        data=DataConfig(seed=1, own_share=0.8, detail_mm=1.6, max_train_subjects=300),
-        train=TrainConfig(epochs=8, learning_rate=1e-3, single_view_share=0.0, captions_from=0.0),
+        data=DataConfig(
+            seed=1,
+            max_train_subjects=300,
+            train_intensities=((0.3, 0.5), (0.4, 0.55), (0.45, 0.65), (0.6, 0.9), (0.8, 1.0)),
+            own_share=0.85,
+            makers=OtherMakers(detail_mm=2.2, manner=0.5, tilt_deg=15.0),
+        ),
+        train=TrainConfig(
+            epochs=8, learning_rate=1e-3, single_view_share=0.0, captions_from=0.0, hidden_words=0.06, threads=1
+        ),
     ),
 }
 

@@ -24,7 +24,8 @@ _SHELL = """<!doctype html>
 {style}
 </head>
 <body>
-<div id="viewer"><noscript>This page draws a head with WebGL and needs JavaScript.</noscript></div>
+<div id="viewer"><p class="opening" role="status">Opening {title}</p>
+<noscript>This page draws a head with WebGL and needs JavaScript.</noscript></div>
 {data}{script}
 </body>
 </html>

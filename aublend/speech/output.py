@@ -9,15 +9,18 @@ import numpy as np
 from jaxtyping import Float
 
 from aublend.speech.audio import RATE_HZ, Audio
+from aublend.speech.glb_sound import MIME_TYPES, embed_sound
 from mesh4d.io.atomic import atomic_write
 
 COPIED = (".wav", ".flac", ".ogg", ".mp3")
+MOST_EMBEDDED = 64 << 20
+"""A larger sound file goes into a .glb as the speech model heard it: 32 kB a second."""
 
 
 def write_audio(audio: Audio, source: Path | None, animation: Path) -> Path:
-    """Put the sound beside the animation under its name: the source file itself, or a .wav of what was synthesised.
+    """Put the sound beside the animation under its name, and into it where it is a .glb.
 
-    glTF has no place for sound that other programs read, so that the two files travel together.
+    Beside it lies the source file itself, or a .wav of what was synthesised: few programs read sound from glTF.
     """
     stem = animation.name.split(".")[0]
     if source is not None and source.suffix.lower() in COPIED:
@@ -25,15 +28,25 @@ def write_audio(audio: Audio, source: Path | None, animation: Path) -> Path:
         if target.resolve() != source.resolve():
             with atomic_write(target) as file, source.open("rb") as original:
                 shutil.copyfileobj(original, file)
-        return target
+    else:
+        target = animation.with_name(stem + ".wav")
+        with atomic_write(target) as file:
+            file.write(_wav(audio))
+    if animation.suffix.lower() == ".glb":
+        mime_type = MIME_TYPES.get(target.suffix)
+        whole = mime_type is not None and target.stat().st_size <= MOST_EMBEDDED
+        content = target.read_bytes() if whole else _wav(audio)
+        embed_sound(animation, content, mime_type if mime_type and whole else MIME_TYPES[".wav"], target.name)
+    return target
+
+
+def _wav(audio: Audio) -> bytes:
+    """One channel of 16 bits at RATE_HZ."""
     import soundfile
 
-    target = animation.with_name(stem + ".wav")
     buffer = io.BytesIO()
     soundfile.write(buffer, audio.samples, RATE_HZ, format="WAV", subtype="PCM_16")
-    with atomic_write(target) as file:
-        file.write(buffer.getvalue())
-    return target
+    return buffer.getvalue()
 
 
 def write_head_turns(turns_deg: Float[np.ndarray, "T 3"], fps: float, path: Path) -> None:

@@ -11,17 +11,19 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from aublend.speech.audio import Audio, audio_from_array
-from aublend.speech.phones import SILENCE, Phone, covering, phones_from_espeak
+from aublend.speech.audio import RATE_HZ, Audio, audio_from_array
+from aublend.speech.phones import Phone, covering, phones_from_espeak
 from mesh4d.errors import MeshError
 
 SYNCHRONOUS, PHONEME_EVENTS, UTF8 = 2, 1, 1
 PHONEME_EVENT, END_OF_LIST = 7, 0
 RATE_PARAMETER = 1
 TAIL_S = 0.25
+STOPS, VOICELESS = frozenset(["P", "B", "T", "D", "K", "G"]), frozenset(["P", "T", "K", "CH"])
 BURST_S, CLOSURE_S = 0.045, 0.06
 """espeak-ng stamps some stops at their burst: stops shorter than the first begin this much earlier."""
-STOPS = frozenset(["P", "B", "T", "D", "K", "G"])
+HUSH, HUSH_MOST_S, HUSH_NEAR_S = 0.003, 0.10, 0.012
+"""Voiceless stops are always stamped at the burst; the closure before it is silent (below this share of the peak)."""
 
 
 class SynthesisError(MeshError):
@@ -101,7 +103,9 @@ def synthesise(text: str, voice: str = "en-us", words_per_minute: int = 165) -> 
         raise SynthesisError(f"espeak-ng made no sound of {text[:60]!r}")
     samples = np.concatenate([*chunks, np.zeros(int(TAIL_S * rate_hz), np.int16)]).astype(np.float32) / 32768
     audio = audio_from_array(samples, rate_hz)
-    return Synthesis(audio, covering(_with_closures(_phones(marks, audio.duration_s - TAIL_S)), audio.duration_s))
+    return Synthesis(
+        audio, covering(_with_closures(_phones(marks, audio.duration_s - TAIL_S), audio), audio.duration_s)
+    )
 
 
 def _phones(marks: list[tuple[float, str]], end_s: float) -> list[Phone]:
@@ -117,17 +121,35 @@ def _phones(marks: list[tuple[float, str]], end_s: float) -> list[Phone]:
     return phones
 
 
-def _with_closures(phones: list[Phone]) -> list[Phone]:
+def _with_closures(phones: list[Phone], audio: Audio) -> list[Phone]:
     """Stops that are marked at their burst begin with their closure, taken from the sound before."""
     shifted = list(phones)
     for place, phone in enumerate(phones):
-        if phone.symbol in STOPS and phone.duration_s < BURST_S and place:
-            before = shifted[place - 1]
-            start = phone.start_s - min(CLOSURE_S, 0.5 * before.duration_s)
-            shifted[place] = Phone(phone.symbol, start, phone.end_s)
-            if before.symbol != SILENCE or before.end_s > start:
-                shifted[place - 1] = Phone(before.symbol, before.start_s, start, stress=before.stress)
+        before = shifted[place - 1] if place else None
+        if before is None or before.end_s <= before.start_s:
+            continue
+        closure = _hush_before(audio, phone.start_s) if phone.symbol in VOICELESS else 0.0
+        if closure == 0.0 and phone.symbol in STOPS and phone.duration_s < BURST_S:
+            closure = CLOSURE_S
+        start = phone.start_s - min(closure, 0.6 * before.duration_s)
+        shifted[place] = Phone(phone.symbol, start, phone.end_s, stress=phone.stress)
+        shifted[place - 1] = Phone(before.symbol, before.start_s, min(before.end_s, start), stress=before.stress)
     return shifted
+
+
+def _hush_before(audio: Audio, burst_s: float) -> float:
+    """How long the sound has been silent at a burst, s."""
+    step = RATE_HZ // 1000
+    level = np.abs(audio.samples[: len(audio.samples) // step * step].reshape(-1, step)).max(axis=1)
+    quiet = level < HUSH * level.max(initial=0.0)
+    burst, near = round(1000 * burst_s), round(1000 * HUSH_NEAR_S)
+    last = next((k for k in range(burst + near, burst - near, -1) if 0 <= k < len(quiet) and quiet[k]), None)
+    if last is None:
+        return 0.0
+    first = last
+    while first > 0 and quiet[first - 1] and burst - first < 1000 * HUSH_MOST_S:
+        first -= 1
+    return max(burst - first, 0) / 1000.0
 
 
 @lru_cache(maxsize=1)

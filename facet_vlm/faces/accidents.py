@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from facet_vlm.config import DataConfig
+from facet_vlm.config import DataConfig, OtherMakers
 from facet_vlm.faces.fields import SmoothField
 from mesh4d.datasets.scan import ScanStyle, simulate_scan
 from mesh4d.errors import MeshError
@@ -26,32 +26,32 @@ BUILD_MM = 3.5
 """Standard deviation, per axis, of how far a build differs from the generator's."""
 BUILD_WAVELENGTH_MM = (70.0, 220.0)
 DETAIL_WAVELENGTH_MM = (28.0, 80.0)
-MANNER = 0.3
-"""Standard deviation of the logarithm of how much further a place moves than the generator's shapes say."""
 MANNER_WAVELENGTH_MM = (30.0, 120.0)
 HAIRLINE_MM = 38.0
 
 
 def own_build(
-    neutral: Float[np.ndarray, "V 3"], detail_mm: float, rng: np.random.Generator
+    neutral: Float[np.ndarray, "V 3"], makers: OtherMakers, rng: np.random.Generator
 ) -> Float[np.ndarray, "V 3"]:
     """How another build differs from a head, everywhere smoothly, mm.
 
-    Args:
-        detail_mm: largest standard deviation, per axis, of differences as small as lips and brows: faces at rest that
-            seem to smile or to frown.
+    Differences as small as lips and brows make faces at rest that seem to smile or to frown.
     """
     build = rng.uniform(0, BUILD_MM) * SmoothField.drawn(BUILD_WAVELENGTH_MM, 3, rng).at(neutral)
-    if detail_mm > 0:
-        build += rng.uniform(0, detail_mm) * SmoothField.drawn(DETAIL_WAVELENGTH_MM, 3, rng).at(neutral)
+    if makers.detail_mm > 0:
+        build += rng.uniform(0, makers.detail_mm) * SmoothField.drawn(DETAIL_WAVELENGTH_MM, 3, rng).at(neutral)
     return build
 
 
 def own_manner(
-    neutral: Float[np.ndarray, "V 3"], motion: Float[np.ndarray, "V 3"], rng: np.random.Generator
+    neutral: Float[np.ndarray, "V 3"], motion: Float[np.ndarray, "V 3"], makers: OtherMakers, rng: np.random.Generator
 ) -> Float[np.ndarray, "V 3"]:
-    """The motion as another maker would shape it: here more of it, there less."""
-    return motion * np.exp(rng.uniform(0, MANNER) * SmoothField.drawn(MANNER_WAVELENGTH_MM, 1, rng).at(neutral))
+    """The motion as another maker would shape it: here more of it, there less, and not quite the same way."""
+    gain = np.exp(rng.uniform(0, makers.manner) * SmoothField.drawn(MANNER_WAVELENGTH_MM, 1, rng).at(neutral))
+    if makers.tilt_deg > 0:
+        tilt = rng.uniform(0, np.radians(makers.tilt_deg)) * SmoothField.drawn(MANNER_WAVELENGTH_MM, 3, rng).at(neutral)
+        motion = Rotation.from_rotvec(tilt).apply(motion)
+    return gain * motion
 
 
 def grainy(mesh: Mesh, rng: np.random.Generator) -> Mesh:

@@ -13,6 +13,7 @@ from aublend.midas import LabelledMotion, midas
 from aublend.rig import AURig
 from aublend.synthesis.plan import ExpressionPlan
 from aublend.synthesis.take import unfolded
+from facet_vlm.config import OtherMakers
 from facet_vlm.config_4d import SequenceDataConfig
 from facet_vlm.faces.accidents import hairy, own_build, own_manner, scanned
 from facet_vlm.faces.acting import Showing, any_way, mixture, prototype
@@ -222,8 +223,9 @@ def _as_another_would(
     neutral: Float[np.ndarray, "V 3"], posed: Float[np.ndarray, "T V 3"], rng: np.random.Generator
 ) -> Float[np.ndarray, "T V 3"]:
     """Every frame with the same build and manner that the generator does not have."""
-    gain = own_manner(neutral, np.ones_like(neutral), rng)
-    return neutral + gain * (posed - neutral) + own_build(neutral, 0.0, rng)
+    makers = OtherMakers()
+    gain = own_manner(neutral, np.ones_like(neutral), makers, rng)
+    return neutral + gain * (posed - neutral) + own_build(neutral, makers, rng)
 
 
 def _captured(

@@ -8,7 +8,7 @@ import numpy as np
 
 from aublend.head_model import head_model
 from aublend.rig import AURig
-from facet_vlm.config import DataConfig
+from facet_vlm.config import DataConfig, OtherMakers
 from facet_vlm.faces.accidents import accident, captured, misplaced, own_build, own_manner
 from facet_vlm.faces.acting import Showing, any_way, anything, mixture, prototype
 from facet_vlm.faces.views import standard_vertices
@@ -48,7 +48,7 @@ def training_faces(seed: int, config: DataConfig) -> Iterator[Face]:
         shown.append(mixed.with_hard_label() if config.hard_mixtures else mixed)
     shown += [anything(config.residual, rng) for _ in range(config.anything)]
     for one in shown:
-        mesh = performed(rig, one, rng, rng.random() < config.own_share, config.detail_mm)
+        mesh = performed(rig, one, rng, _maker(config, rng))
         if config.train_scenario == VARIED:
             yield Face(captured(mesh, config, rng), one)
         else:
@@ -71,16 +71,15 @@ def judged_faces(seed: int, config: DataConfig) -> Iterator[Face]:
             yield play(rig, name, intensity, config, rng)
 
 
-def performed(rig: AURig, shown: Showing, rng: np.random.Generator, own: bool = False, detail_mm: float = 0.0) -> Mesh:
+def performed(rig: AURig, shown: Showing, rng: np.random.Generator, makers: OtherMakers | None = None) -> Mesh:
     """The rig's face at standard size.
 
     Args:
-        own: with a build and a manner that the generator does not have.
-        detail_mm: as for `own_build`.
+        makers: with a build and a manner that the generator does not have, so far from its own.
     """
     neutral, posed = rig.neutral.vertices, rig.pose(shown.halves.astype(float))
-    if own:
-        posed = neutral + own_manner(neutral, posed - neutral, rng) + own_build(neutral, detail_mm, rng)
+    if makers is not None:
+        posed = neutral + own_manner(neutral, posed - neutral, makers, rng) + own_build(neutral, makers, rng)
     return rig.neutral.with_vertices(standard_vertices(posed, straighten=False))
 
 
@@ -94,12 +93,16 @@ def _plain(rig: AURig, name: str, intensity: float, config: DataConfig, rng: np.
 
 def _other_ways(rig: AURig, name: str, intensity: float, config: DataConfig, rng: np.random.Generator) -> Face:
     shown = any_way(name, intensity, config.residual, rng)
-    return Face(misplaced(performed(rig, shown, rng, own=True), config, rng), shown)
+    return Face(misplaced(performed(rig, shown, rng, OtherMakers()), config, rng), shown)
 
 
 def _varied(rig: AURig, name: str, intensity: float, config: DataConfig, rng: np.random.Generator) -> Face:
     shown = any_way(name, intensity, config.residual, rng)
-    return Face(captured(performed(rig, shown, rng, own=rng.random() < config.own_share), config, rng), shown)
+    return Face(captured(performed(rig, shown, rng, _maker(config, rng)), config, rng), shown)
+
+
+def _maker(config: DataConfig, rng: np.random.Generator) -> OtherMakers | None:
+    return config.makers if rng.random() < config.own_share else None
 
 
 def _struck(rig: AURig, name: str, intensity: float, config: DataConfig, rng: np.random.Generator, kind: str) -> Face:

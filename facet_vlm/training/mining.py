@@ -6,31 +6,16 @@ the targets by similarities within a modality; its equations are not public, and
     T = (1 - share) I + share rowsoftmax(S / temperature, over the mined entries)
 
 with S the similarity of the captions for the direction image to text, of the images for text to image. Where the
-weights of the action units are known, as on synthesised faces, `exact_targets` needs no guess.
+weights of the action units are known, as on synthesised faces, `objectives.soft_caption_targets` needs no guess.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
 from torch import nn
 
-from facet_vlm.training.objectives import soft_caption_targets
-
-
-@dataclass(frozen=True)
-class Mining:
-    """Which other samples count as positives, and how much."""
-
-    share: float = 0.3
-    """Weight that moves from a sample's own partner to the mined ones, 0 to 1; 0 is plain InfoNCE."""
-    temperature: float = 0.05
-    """Of the softmax over cosines; smaller keeps to the nearest."""
-    threshold: float | None = 0.9
-    """Least cosine of a mined positive; None takes all."""
-    top_k: int | None = None
-    """At most so many mined positives per row, the sample itself included; None takes all above the threshold."""
+from facet_vlm.config import Mining
 
 
 @dataclass(frozen=True)
@@ -76,13 +61,6 @@ def mined_targets(faces: Float[torch.Tensor, "B D"], texts: Float[torch.Tensor, 
     return MinedTargets(soft_targets(texts @ texts.T, mining), soft_targets(faces @ faces.T, mining))
 
 
-def exact_targets(halves: Float[torch.Tensor, "B 2 A"], units: Sequence[int], temperature: float) -> MinedTargets:
-    """Targets from the known weights of `units`: the distances of `soft_caption_targets`, rows normalised."""
-    targets = soft_caption_targets(halves, units, temperature)
-    targets = targets / targets.sum(dim=1, keepdim=True)
-    return MinedTargets(targets, targets)
-
-
 def mined_contrast(logits: Float[torch.Tensor, "B B"], targets: MinedTargets) -> Float[torch.Tensor, ""]:
     """Symmetric contrast against soft targets: mean of the cross entropies of the two directions.
 
@@ -92,20 +70,3 @@ def mined_contrast(logits: Float[torch.Tensor, "B B"], targets: MinedTargets) ->
     by_face = nn.functional.cross_entropy(logits, targets.by_face)
     by_text = nn.functional.cross_entropy(logits.T, targets.by_text)
     return 0.5 * (by_face + by_text)
-
-
-def hide_words(
-    ids: torch.Tensor, share: float, unknown: int, special: Sequence[int], generator: torch.Generator
-) -> torch.Tensor:
-    """Token ids with a share of the words replaced by the id of unknown words.
-
-    A word that training never shows leaves the embedding of "unknown" random; hiding some makes it a word that says
-    nothing, so that a user's sentence survives a word the vocabulary lacks.
-
-    Args:
-        ids: of any shape.
-        special: ids that stay: padding, start and end.
-    """
-    stays = torch.isin(ids, torch.tensor(special, device=ids.device))
-    hidden = torch.rand(ids.shape, generator=generator).to(ids.device) < share
-    return torch.where(hidden & ~stays, torch.full_like(ids, unknown), ids)

@@ -5,14 +5,16 @@ The paper's abstract names a multiview consistency loss; the formulas are our ow
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
 from torch import nn
 
-from facet_vlm.config import Config
+from facet_vlm.config import Config, Mining
 from facet_vlm.training.batches import Batch
+from facet_vlm.training.mining import mined_contrast, mined_targets
 
 CAPTION_LEVELS = ("unit", "region", "summary")
 
@@ -24,6 +26,8 @@ class CaptionScores:
     logits: Float[torch.Tensor, "B B"]
     fit: Float[torch.Tensor, "B B"]
     """How well each caption fits each face, 0 to 1."""
+    texts: Float[torch.Tensor, "B D"]
+    """Unit embeddings of the captions."""
 
 
 @dataclass(frozen=True)
@@ -118,17 +122,31 @@ class CaptionContrast:
         return caption_contrast(scores.logits, scores.fit)
 
 
+@dataclass(frozen=True)
+class MinedCaptionContrast:
+    """The same where nobody knows how well captions fit: likeness of captions, and of faces, tells."""
+
+    level: str
+    mining: Mining
+
+    def __call__(self, step: Step) -> Float[torch.Tensor, ""]:
+        scores = step.captions[self.level]
+        return mined_contrast(scores.logits, mined_targets(step.pooled, scores.texts, self.mining))
+
+
 def objectives_of(config: Config) -> dict[str, tuple[float, Objective]]:
     """The objectives of a run with their weights, by name: those that count, captions only with text."""
     settings = config.train
     levels = CAPTION_LEVELS if config.model.text else ()
+    mining = settings.mining
+    contrast = CaptionContrast if mining is None else partial(MinedCaptionContrast, mining=mining)
     made: dict[str, Objective] = {
         "fused": FusedClassification(settings.label_smoothing),
         "per_view": PerViewClassification(settings.label_smoothing),
         "prediction_consistency": PredictionConsistency(),
         "feature_consistency": FeatureConsistency(),
         "units": UnitRegression(),
-        **{f"{level}_captions": CaptionContrast(level) for level in levels},
+        **{f"{level}_captions": contrast(level) for level in levels},
     }
     weights = {name: getattr(settings.loss, name) for name in made}
     return {name: (weight, made[name]) for name, weight in weights.items() if weight > 0}

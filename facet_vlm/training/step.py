@@ -15,6 +15,7 @@ from facet_vlm.training.objectives import CaptionScores, Step, soft_caption_targ
 from mesh4d.datasets.labels import EXPRESSIONS
 from mesh4d.specs import load_toml
 
+UNHEARD_OF = "zxqj"
 NAMED_FROM = 0.7
 """Probability from which a caption calls a mixed face by one expression's name."""
 
@@ -34,6 +35,7 @@ def take_step(network: FacetNetwork, batch: Batch, config: Config, rng: np.rando
     }
     classes = network.classes(sentences)
     captions, fits = _captions(batch, config, rng)
+    captions = [with_hidden_words(caption, settings.hidden_words, rng) for caption in captions]
     embedded = _embedded(network, captions) if captions else classes[:0]
     told = embedded[: len(batch.targets)] if "unit" in fits else classes[:0]
     seen = network.look(batch.images, batch.angles_deg, batch.present)
@@ -41,6 +43,7 @@ def take_step(network: FacetNetwork, batch: Batch, config: Config, rng: np.rando
     scale, count = network.scale, len(batch.targets)
     columns = [EXPRESSIONS.index(label) for label in labels]
     fused, *levels = (scale * cosines).float().split([len(classes), *[count] * len(fits)], dim=1)
+    texts = embedded.float().split([count] * len(fits))
     return Step(
         batch=batch.of_labels(columns),
         fused=fused,
@@ -51,7 +54,7 @@ def take_step(network: FacetNetwork, batch: Batch, config: Config, rng: np.rando
         units=network.action_units(seen.pooled).float(),
         caption_units=network.action_units(told).float(),
         captioned=spoken_of(batch.halves[: len(told)]),
-        captions={name: CaptionScores(logits, fit) for (name, fit), logits in zip(fits.items(), levels, strict=True)},
+        captions={name: CaptionScores(*row) for name, *row in zip(fits, levels, fits.values(), texts, strict=True)},
     )
 
 
@@ -83,6 +86,17 @@ def _captions(batch: Batch, config: Config, rng: np.random.Generator) -> tuple[l
         alike = states @ states.T + torch.outer(unnamed, unnamed)
         fits["summary"] = soft_caption_targets(batch.halves, whole, spread) * alike.clamp(1e-3, 1.0)
     return captions, fits
+
+
+def with_hidden_words(text: str, share: float, rng: np.random.Generator) -> str:
+    """The sentence with a share of its words replaced by one that no vocabulary has.
+
+    A word that training never shows leaves the embedding of "unknown" random; hiding some makes it a word that says
+    nothing.
+    """
+    words = text.split(" ")
+    hidden = rng.random(len(words)) < share
+    return " ".join(UNHEARD_OF if hide else word for word, hide in zip(words, hidden, strict=True))
 
 
 def spoken_of(halves: Float[torch.Tensor, "B 2 A"]) -> Float[torch.Tensor, "B 2 A"]:

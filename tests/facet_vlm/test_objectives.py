@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from facet_vlm.config import Config, LossWeights, ModelConfig, TrainConfig
+from facet_vlm.config import Config, LossWeights, Mining, ModelConfig, TrainConfig
 from facet_vlm.training import objectives
 from facet_vlm.training.batches import Batch
 
@@ -31,21 +31,23 @@ def test_feature_consistency_leads_views_to_the_face_only() -> None:
 
 
 def step_of(logits: torch.Tensor, targets: torch.Tensor, present: torch.Tensor) -> objectives.Step:
+    """A step of which the class scores matter; rows and views as many as the scores have."""
+    count, views = present.shape
     batch = Batch(
-        images=torch.zeros(1, 2, 3, 4, 4, dtype=torch.uint8),
-        angles_deg=torch.zeros(1, 2, 2),
+        images=torch.zeros(count, views, 3, 4, 4, dtype=torch.uint8),
+        angles_deg=torch.zeros(count, views, 2),
         present=present,
         targets=targets,
-        intensities=torch.ones(1),
-        halves=torch.zeros(1, 2, 32),
+        intensities=torch.ones(count),
+        halves=torch.zeros(count, 2, 32),
     )
     return objectives.Step(
         batch,
         logits.mean(dim=1),
         logits,
-        torch.zeros(1, 2, 4),
-        torch.zeros(1, 4),
-        torch.zeros(1, 2, 2, 32),
+        torch.zeros(count, views, 4),
+        torch.zeros(count, 4),
+        torch.zeros(count, views, 2, 32),
         batch.halves,
         batch.halves,
         batch.halves,
@@ -99,3 +101,16 @@ def test_objectives_of_weight_zero_and_captions_without_text_are_left_out() -> N
     assert set(made) <= {field.name for field in dataclasses.fields(LossWeights)}
     mute = dataclasses.replace(config, model=ModelConfig(text=False))
     assert not any(name.endswith("captions") for name in objectives.objectives_of(mute))
+
+
+def test_a_run_may_mine_instead_of_knowing_the_weights() -> None:
+    """The objective reads likeness, not the known fit; without a mined share it is plain InfoNCE."""
+    faces = torch.nn.functional.normalize(torch.randn(4, 4, generator=torch.Generator().manual_seed(0)), dim=1)
+    scores = objectives.CaptionScores(logits=10 * faces @ faces.T, fit=torch.full((4, 4), torch.nan), texts=faces)
+    step = step_of(torch.zeros(4, 1, 2), torch.ones(4, 2), torch.ones(4, 1, dtype=torch.bool))
+    step = dataclasses.replace(step, pooled=faces, captions={"unit": scores})
+    plain = objectives.MinedCaptionContrast("unit", Mining(share=0.0))(step)
+    torch.testing.assert_close(plain, torch.nn.functional.cross_entropy(scores.logits, torch.arange(4)))
+    mined = objectives.objectives_of(Config(train=TrainConfig(mining=Mining())))["unit_captions"][1]
+    assert isinstance(mined, objectives.MinedCaptionContrast)
+    assert isinstance(objectives.objectives_of(Config())["unit_captions"][1], objectives.CaptionContrast)

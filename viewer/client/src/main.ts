@@ -37,11 +37,18 @@ function show(host: HTMLElement, source: Source, carried: string | null = null):
   before?.dispose();
 }
 
+/** The page without the head is on the screen; a tab behind others, where nothing is painted, does not wait for it. */
+function painted(): Promise<unknown> {
+  const frame = new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  return Promise.race([frame, new Promise((done) => setTimeout(done, 150))]);
+}
+
 async function start(host: HTMLElement): Promise<void> {
   const state = document.documentElement.dataset;
   state["viewer"] = "loading";
   try {
-    show(host, await loadSource());
+    const [source] = await Promise.all([loadSource(), painted()]);
+    show(host, source);
     state["viewer"] = "ready";
   } catch (error) {
     // Whatever went wrong, the reader must see it in the page: there is no other place.

@@ -77,8 +77,9 @@ export class Stage {
       this.radius = head.radius;
       this.light();
     }
-    this.resize();
+    this.fit();
     if (first) this.faceFront();
+    this.draw();
     return head;
   }
 
@@ -86,7 +87,8 @@ export class Stage {
   showOne(): void {
     this.heads[1]?.dispose();
     this.heads[1] = null;
-    this.resize();
+    this.fit();
+    this.draw();
   }
 
   get comparing(): boolean {
@@ -230,7 +232,7 @@ export class Stage {
     this.controls.minDistance = this.radius * 0.6;
     this.controls.maxDistance = this.radius * 20;
     this.controls.update();
-    this.render();
+    this.draw();
   }
 
   private onKey(event: KeyboardEvent): void {
@@ -258,16 +260,23 @@ export class Stage {
     this.controls.update();
   }
 
+  /** Setting a canvas' size empties it, so that the picture must be made at once. */
   private resize(): void {
+    if (this.fit()) this.render();
+  }
+
+  /** Fits canvas and camera to the host; whether the canvas was emptied. */
+  private fit(): boolean {
     const { clientWidth: width, clientHeight: height } = this.host;
-    if (width === 0 || height === 0) return;
+    if (width === 0 || height === 0) return false;
+    const { width: before, height: tall } = this.canvas;
     this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
     this.renderer.setSize(width, height);
     this.camera.aspect = (this.heads[1] === null ? width : Math.floor(width / 2)) / height;
     // Where the stage is narrower than the head, the head gets smaller instead of being cut off.
     this.camera.zoom = Math.min((this.camera.aspect * this.size.y) / this.size.x, 1);
     this.camera.updateProjectionMatrix();
-    this.render();
+    return this.canvas.width !== before || this.canvas.height !== tall;
   }
 }
 
