@@ -38,6 +38,8 @@ class ClipReading:
     labels: tuple[str, ...]
     probabilities: Float[np.ndarray, " K"]
     """Of a softmax where one label is right, of a sigmoid each where any number may be."""
+    thresholds: Float[np.ndarray, " K"]
+    """Where any number of labels may be right: the probability from which each is said to be there."""
     text_scores: Float[np.ndarray, " K"]
     """Cosine of the sequence with each label's sentences."""
     times_s: Float[np.ndarray, " T"]
@@ -46,6 +48,13 @@ class ClipReading:
     """Share of each frame in a label's evidence: where in time the expression is. Rows sum to 1."""
     view_weights: Float[np.ndarray, " N"]
     """Share of each view in the winning label's evidence in the frame that weighs most."""
+
+    @property
+    def there(self) -> tuple[str, ...]:
+        """The labels that reach their threshold; perhaps none."""
+        return tuple(
+            name for name, reached in zip(self.labels, self.probabilities >= self.thresholds, strict=True) if reached
+        )
 
 
 class SequenceVLM(FacetVLM):
@@ -125,8 +134,16 @@ class SequenceVLM(FacetVLM):
             views = self.network.mtgf(seen.tokens[[frame]], texts.to(seen.tokens), seen.present[[frame]])[1][0, won]
         scores = logits[0].numpy()
         probabilities = 1 / (1 + np.exp(-scores)) if multi_label else softmax(scores)
+        tuned = self.temporal_card.category_thresholds if labels is None and multi_label else {}
+        thresholds = np.array([tuned.get(name, 0.5) for name in sentences])
         return ClipReading(
-            tuple(sentences), probabilities, cosines[0].numpy(), times, weights[0].numpy(), views.cpu().numpy()
+            tuple(sentences),
+            probabilities,
+            thresholds,
+            cosines[0].numpy(),
+            times,
+            weights[0].numpy(),
+            views.cpu().numpy(),
         )
 
 

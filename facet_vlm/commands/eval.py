@@ -23,9 +23,10 @@ class Eval:
        What cannot be read or holds no face is listed with the reason, and counts as wrong.
     2. Two different files with the same content on both sides of a fold end the run, as does a subject.
     3. The frozen towers look at every picture once; features are kept.
-    4. Per fold and seed learn and are judged: the weights as they are, asked by sentences (zero-shot); CVSA and MTGF
-       tuned on frozen towers (tuned); and peers: a linear probe on the frontal view (frontal), on the mean of the
-       views (mean), a small network on 68 landmarks (landmarks), a random forest on solved action units (units).
+    4. Per fold and seed learn and are judged: the weights as they are, asked by sentences (zero-shot), also with each
+       view alone; CVSA and MTGF tuned on frozen towers (tuned); of sequences the temporal module and rules over
+       frames; and peers: a linear probe on the frontal view (frontal), on the mean of the views (mean), a small
+       network on 68 landmarks (landmarks), a random forest on solved action units (units).
     5. predictions.parquet has every prediction. report.md, report.html, report.json and folds.csv are computed from
        it alone; `facet-vlm report OUT/predictions.parquet` computes them again.
 
@@ -54,8 +55,13 @@ class Eval:
     """Folder of the second data set, which a cross-data-set protocol tests on."""
     weights: str | None = None
     """A file of weights for an open_clip --model (any that open_clip.create_model takes), or one of its tags."""
+    temporal: str = "auto"
+    """4D weights for sequences: a preset or a .safetensors file; 'auto' takes the shipped ones where they sit on the
+    model's weights, 'none' leaves them out."""
     tune: bool = True
     """Also tune CVSA and MTGF per fold; --no-tune leaves that out."""
+    ablate: bool = False
+    """Also tune with CVSA, MTGF or text off."""
     peers: Literal["none", "fast", "all"] = "fast"
     """'fast': probes and landmarks; 'all': with action units too, which takes seconds per mesh, once."""
     rounds: int | None = None
@@ -117,7 +123,9 @@ class Eval:
                 keep_going=self.keep_going,
                 model=self.model,
                 weights=self.weights,
+                temporal=self.temporal,
                 tune=self.tune,
+                ablate=self.ablate,
                 peers=self.peers,
                 rounds=self.rounds,
                 max_folds=self.max_folds,

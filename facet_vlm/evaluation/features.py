@@ -130,20 +130,25 @@ def sentence_cosines(
     views: Float[np.ndarray, "R N D"],
     patches: Float[np.ndarray, "R N C h w"],
     sentences: Mapping[str, Sequence[str]],
+    chosen: Sequence[int] | None = None,
 ) -> Float[np.ndarray, "R K"]:
     """Cosine of every row with every label's sentences.
 
     Of a model whose fusion has learnt nothing it is the mean over its views, as plain CLIP would be asked.
+
+    Args:
+        chosen: the views that are there; None is all of them.
     """
-    rows = []
+    rows, kept = [], slice(None) if chosen is None else list(chosen)
+    angles = view_angles(model.config.rig)[kept]
     with torch.inference_mode():
         texts = model.network.classes(sentences)
         for start in range(0, len(views), CHUNK):
             part = slice(start, start + CHUNK)
             if model.fusion_trained:
-                seen = look_at(model.network, views[part], patches[part], view_angles(model.config.rig))
+                seen = look_at(model.network, views[part][:, kept], patches[part][:, kept], angles)
                 rows.append(model.network.fuse(seen, texts)[0].cpu())
             else:
-                features = torch.from_numpy(np.array(views[part])).to(texts)
+                features = torch.from_numpy(np.array(views[part][:, kept])).to(texts)
                 rows.append((torch.nn.functional.normalize(features, dim=-1) @ texts.T).mean(dim=1).cpu())
     return torch.cat(rows).numpy()

@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,12 @@ from jaxtyping import Float
 from facet_vlm.evaluation.features import FeatureTable, feature_table, sentence_cosines
 from facet_vlm.evaluation.frames import record_key
 from facet_vlm.evaluation.items import Examples, Items, pooled_items, pooled_values
-from facet_vlm.evaluation.learners.fusion_tuning import FusionTuning
+from facet_vlm.evaluation.learners.fusion_tuning import PARTS, FusionTuning
 from facet_vlm.evaluation.learners.learner import Learner
 from facet_vlm.evaluation.learners.peers import frontal_probe, landmark_mlp, mean_probe, unit_forest
-from facet_vlm.evaluation.learners.temporal import temporal_fusion
-from facet_vlm.evaluation.learners.zero_shot import ZeroShot, questions_of
+from facet_vlm.evaluation.learners.temporal import TemporalFusion, TemporalZeroShot, temporal_texts
+from facet_vlm.evaluation.learners.zero_shot import AskedOnce, FrameRule, ZeroShot, questions_of, single_views
+from facet_vlm.evaluation.motion import Motion, run_motion
 from facet_vlm.evaluation.protocol_plan import Prepared, ProtocolPlan, prepared_plan
 from facet_vlm.evaluation.reading_store import Reading, ReadingStore
 from facet_vlm.faces.views import view_angles
@@ -44,7 +45,8 @@ class Bench:
         self.table: FeatureTable = feature_table(model, store, frames, self.reasons, plan.cache_folder)
         rows = [frames.rows[record_key(record)] for record in prepared.records]
         calm = np.zeros(len(frames))
-        if any(len(some) > 1 for some in rows):
+        self.in_motion = any(len(some) > 1 for some in rows)
+        if self.in_motion:
             cosines = sentence_cosines(model, self.table.views, self.table.patches, label_sentences())
             calm = softmax(float(model.network.scale.detach()) * cosines)[:, list(label_sentences()).index("neutral")]
         values = {
@@ -55,7 +57,8 @@ class Bench:
         self.items: Items = dataclasses.replace(pooled, landmarks=values.get("landmarks"), units=values.get("units"))
         self.targets, self.known = prepared.protocol.targets(prepared.records)
         self.place = {record_key(record): place for place, record in enumerate(prepared.records)}
-        self.learners = learners_of(prepared, self.table, any(len(some) > 1 for some in rows))
+        motion = run_motion(model, store, frames, self.table, plan.cache_folder) if self.in_motion else None
+        self.learners = learners_of(prepared, self.items, motion)
 
     def _values(self, reading: Reading) -> Float[np.ndarray, "R P"]:
         """A peer's reading of every mesh; NaN where it failed."""
@@ -79,11 +82,13 @@ class Bench:
             self.items.take(rows), self.targets[rows], self.known[rows], people, self.prepared.exclusive
         ).without_failures()
 
+    @cached_property
     def folder(self) -> Path:
         """Where this run's folds are kept: another one for other data, weights, learners or settings."""
         protocol, plan = self.prepared.protocol, self.prepared.plan
         settings = [
             dataclasses.asdict(protocol), plan.pooling, self.prepared.model.sha256, self.prepared.model.name,
+            self.prepared.model.temporal_note,
             [learner.name for learner in self.learners], dataclasses.asdict(FusionTuning.settings),
             [(fold.name, [record_key(r) for r in fold.train], [record_key(r) for r in fold.test])
              for fold in self.prepared.folds],
@@ -94,20 +99,29 @@ class Bench:
         return plan.output / f"folds-{digest}"
 
 
-def learners_of(prepared: Prepared, table: FeatureTable, in_motion: bool) -> tuple[Learner, ...]:
-    """The ways to recognise that a plan asks for; the temporal module where there are sequences."""
+def learners_of(prepared: Prepared, everything: Items, motion: Motion | None) -> tuple[Learner, ...]:
+    """The ways to recognise that a plan asks for; the temporal module and rules over frames where there is motion."""
     model, plan = prepared.model, prepared.plan
     questions = questions_of(prepared.protocol.task, prepared.protocol.classes)
     frontal = int(np.abs(view_angles(model.config.rig)).sum(axis=1).argmin())
-    chosen: list[Learner] = [ZeroShot(model, questions)]
+    asked = ZeroShot(model, questions, prepared.exclusive)
+    chosen: list[Learner] = [AskedOnce(asked, everything)]
     if plan.tune:
         chosen.append(FusionTuning(model, questions))
-        if in_motion:
-            chosen.append(temporal_fusion(model, questions, table, np.array(prepared.frames.seconds)))
+    if motion is not None:
+        texts = temporal_texts(model.network, questions, prepared.exclusive)
+        if motion.start is not None:
+            chosen.append(TemporalZeroShot(motion, texts, prepared.exclusive))
+        if plan.tune:
+            chosen.append(TemporalFusion(motion, texts))
+        chosen += [AskedOnce(FrameRule(asked, "mean"), everything), AskedOnce(FrameRule(asked, "max"), everything)]
     if plan.peers != "none":
         chosen += [frontal_probe(frontal), mean_probe(), landmark_mlp()]
     if plan.peers == "all":
         chosen.append(unit_forest())
+    chosen += [AskedOnce(view, everything) for view in single_views(asked)]
+    if plan.ablate:
+        chosen += [FusionTuning(model, questions, without=part) for part in PARTS]
     return tuple(chosen)
 
 
@@ -146,7 +160,7 @@ def judge_fold(plan: ProtocolPlan, token: str, item: tuple[int, int]) -> None:
         columns["notes"].append([json.dumps(fitted.notes)])
     arrays = {name: np.concatenate(values) for name, values in columns.items()}
     arrays["failed"] = arrays["failed"].astype(np.int8)  # the reader of .npz knows no bool
-    with atomic_write(part_path(where.folder(), item)) as file:
+    with atomic_write(part_path(where.folder, item)) as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 

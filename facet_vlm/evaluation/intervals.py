@@ -23,10 +23,15 @@ class Interval:
             return f"{self.value:.3f}"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
+    @property
+    def is_degenerate(self) -> bool:
+        """All people were alike, so that drawing them again says nothing."""
+        return bool(self.low == self.high)
+
 
 def resampled(
-    counts: Int[np.ndarray, "S K 4"], resamples: int = RESAMPLES, seed: int = 0
-) -> Float[np.ndarray, "resamples K 4"]:
+    counts: Int[np.ndarray, "S *K"], resamples: int = RESAMPLES, seed: int = 0
+) -> Float[np.ndarray, "resamples *K"]:
     """Summed counts of people drawn with replacement; the same draws for the same number of people and seed."""
     people = len(counts)
     draws = np.random.default_rng(seed).multinomial(people, np.full(people, 1 / people), resamples)
@@ -34,12 +39,12 @@ def resampled(
 
 
 def interval(
-    statistic: Callable[[np.ndarray], np.ndarray], counts: Int[np.ndarray, "S K 4"], drawn: Float[np.ndarray, "r K 4"]
+    statistic: Callable[[np.ndarray], np.ndarray], counts: Int[np.ndarray, "S *K"], drawn: Float[np.ndarray, "r *K"]
 ) -> Interval:
     """Percentile interval of a statistic of summed counts.
 
     Args:
-        statistic: of counts (..., K, 4).
+        statistic: of counts, such as (..., K, 4) by label and kind.
         counts: of each person.
         drawn: from `resampled`.
     """

@@ -29,6 +29,8 @@ class Items:
     frames: tuple[tuple[int, ...], ...] = ()
     """Rows of each record's readable frames in `table`, in order of time: for learners that look at motion."""
     table: FeatureTable | None = None
+    places: Int[np.ndarray, " B"] | None = None
+    """Of each record among all of the run: for learners that learn nothing and have judged them all before."""
 
     def __len__(self) -> int:
         return len(self.failed)
@@ -43,6 +45,7 @@ class Items:
             None if self.units is None else self.units[rows],
             tuple(self.frames[row] for row in rows) if self.frames else (),
             self.table,
+            None if self.places is None else self.places[rows],
         )
 
 
@@ -95,7 +98,7 @@ def pooled_items(
         pool = np.mean if pooling == "mean" else np.max
         views = np.stack([pool(table.views[list(rows)], axis=0) for rows in some])
         patches = np.stack([pool(table.patches[list(rows)], axis=0) for rows in some])
-    return Items(views, patches, failed, frames=good, table=table)
+    return Items(views, patches, failed, frames=good, table=table, places=np.arange(len(frames)))
 
 
 def pooled_values(

@@ -36,7 +36,11 @@ class ProtocolPlan:
     """Leave contradictory records out instead of refusing the copy."""
     model: str = "facet-mini"
     weights: str | None = None
+    temporal: str = "auto"
+    """4D weights; see `judged_model`."""
     tune: bool = True
+    ablate: bool = False
+    """Also tune with one part of the fusion off."""
     peers: Peers = "fast"
     rounds: int | None = None
     max_folds: int | None = None
@@ -112,7 +116,7 @@ class Prepared:
     @cached_property
     def model(self) -> JudgedModel:
         """The model, after refusing one that has learnt from the data set's people."""
-        found = judged_model(self.plan.model, self.plan.weights, self.plan.device)
+        found = judged_model(self.plan.model, self.plan.weights, self.plan.device, self.plan.temporal)
         for dataset in self.datasets:
             found.refuse_learnt_subjects(dataset)
         return found

@@ -51,7 +51,7 @@ def run_protocol(plan: ProtocolPlan) -> RunPredictions:
     started = time.perf_counter()
     where = bench(plan, token)
     times["features_s"] = time.perf_counter() - started
-    folder = where.folder()
+    folder = where.folder
     folder.mkdir(exist_ok=True)
     items = [(seed, number) for seed in range(plan.seeds) for number in range(len(prepared.folds))]
     started = time.perf_counter()
@@ -104,7 +104,10 @@ def run_header(where: Bench, content_proof: str, times: dict[str, float]) -> dic
             "rounds": plan.rounds or protocol.repeats, "folds": len(prepared.folds), "of_folds": prepared.fold_count,
             "reduced": plan.reduced,
         },
-        "learners": [{"name": learner.name, "title": learner.title} for learner in where.learners],
+        "learners": [
+            {"name": learner.name, "title": learner.title, "group": learner.group} for learner in where.learners
+        ],
+        "temporal": _about_motion(where),
         "people": people,
         "folds": [
             {"name": fold.name, "round": prepared.round_of[number], "proof": fold.proof,
@@ -121,6 +124,19 @@ def run_header(where: Bench, content_proof: str, times: dict[str, float]) -> dic
         "runtime": times,
         "command": " ".join(["facet-vlm", *sys.argv[1:]]),
     }  # fmt: skip
+
+
+def _about_motion(where: Bench) -> str:
+    """What reads motion: 4D weights, or what stands in for them; empty where there is no motion."""
+    if not where.in_motion:
+        return ""
+    note = where.prepared.model.temporal_note
+    if where.prepared.model.temporal is not None:
+        return f"4D weights: {note}; asked as they are, and tuned per fold"
+    return (
+        f"No 4D weights ({note}): sequences are read by rules over frames (apex, mean, max of zero-shot), and the "
+        "temporal module starts from chance in every fold"
+    )
 
 
 def _failures(where: Bench) -> list[dict[str, str]]:

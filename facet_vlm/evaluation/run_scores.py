@@ -1,7 +1,7 @@
 """From a run's saved predictions to its numbers; nothing else is looked at.
 
 What failed counts as wrong: where labels exclude each other it is a miss of its label and no other label's alarm;
-where they do not, every known label of it is told wrong. Calibration leaves it out, for it has no probability.
+where they do not, every known label of it is told wrong. Calibration and AUC leave it out, for it has no probability.
 """
 
 import warnings
@@ -21,6 +21,7 @@ from facet_vlm.evaluation.metrics import (
     recall_of_counts,
     war_of_counts,
 )
+from facet_vlm.evaluation.ranking import auc_of_counts, rank_counts
 from facet_vlm.evaluation.run_predictions import RunPredictions
 
 
@@ -30,6 +31,8 @@ class LearnerScores:
 
     name: str
     title: str
+    group: str
+    """See `facet_vlm.evaluation.learners.learner.Group`."""
     headline: Interval
     """Accuracy (WAR) where labels exclude each other; UF1 where they do not."""
     accuracy: Interval
@@ -40,6 +43,10 @@ class LearnerScores:
     """Standard deviation of recall over the classes."""
     uf1: Interval
     """Mean over the classes of F1."""
+    auc: Interval | None
+    """Mean over the classes of the area under the ROC curve; None where labels exclude each other."""
+    auc_of: Float[np.ndarray, " K"]
+    """Of each class, from records that could be read; NaN where labels exclude each other."""
     gap: Interval | None
     """Headline minus the reference learner's, resampling the same people for both; None for the reference."""
     fold_mean: float
@@ -85,6 +92,11 @@ def run_scores(run: RunPredictions) -> tuple[LearnerScores, ...]:
     return tuple(scores)
 
 
+def macro_auc(counts: np.ndarray) -> np.ndarray:
+    """Mean AUC over the classes that have positives and negatives."""
+    return _nanmean(auc_of_counts(counts))
+
+
 def told_labels(part: RunPredictions) -> Bool[np.ndarray, "R K"]:
     """Which labels were told of each row; none where a row failed."""
     chance = np.nan_to_num(part.probabilities, nan=-1.0)
@@ -128,14 +140,22 @@ def _scores(
     by_fold = statistic(_summed(counts, part.fold, len(part.header["folds"])))
     recall = recall_of_counts(total)
     bins, brier = _calibration(part)
+    auc, auc_of = None, np.full(len(part.classes), np.nan)
+    if not part.exclusive:
+        people = np.unique(part.person, return_inverse=True)[1]
+        ranks = rank_counts(part.probabilities, part.truth, people, len(by_person))
+        auc, auc_of = interval(macro_auc, ranks, resampled(ranks)), auc_of_counts(ranks.sum(axis=0))
     return LearnerScores(
         name=learner["name"],
         title=learner["title"],
+        group=learner.get("group", "own"),
         headline=accuracy if part.exclusive else uf1,
         accuracy=accuracy,
         uar=interval(mean_recall, by_person, drawn),
         uar_sd=float(np.nanstd(recall)) if np.isfinite(recall).any() else float("nan"),
         uf1=uf1,
+        auc=auc,
+        auc_of=auc_of,
         gap=gap,
         fold_mean=float(_nanmean(by_fold)),
         fold_sd=float(np.nanstd(by_fold)) if np.isfinite(by_fold).any() else float("nan"),

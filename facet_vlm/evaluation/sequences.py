@@ -53,10 +53,16 @@ class SequenceMetrics:
     f1_by_category: dict[str, float]
 
 
-def temporal_scores(network: TemporalNetwork, sequences: SequenceSet, texts: TemporalTexts) -> SequenceScores:
-    """What a temporal model says; its thresholds are probabilities of one half."""
+def temporal_scores(
+    network: TemporalNetwork, sequences: SequenceSet, texts: TemporalTexts, tuned_on: SequenceSet
+) -> SequenceScores:
+    """What a temporal model says; its scores are logits.
+
+    Args:
+        tuned_on: as for `frame_rule_scores`.
+    """
     expressions, found = score_sequences(network, sequences, texts)
-    return SequenceScores(expressions, found, np.zeros(found.shape[1], np.float32))
+    return SequenceScores(expressions, found, tuned_thresholds(score_sequences(network, tuned_on, texts)[1], tuned_on))
 
 
 def frame_rule_scores(way: str, sequences: SequenceSet, scale: float, tuned_on: SequenceSet) -> SequenceScores:
@@ -69,12 +75,7 @@ def frame_rule_scores(way: str, sequences: SequenceSet, scale: float, tuned_on: 
     """
     here, there = _joined(way, sequences, scale), _joined(way, tuned_on, scale)
     count = len(EXPRESSIONS)
-    micro = tuned_on.kinds == KINDS.index("micro")
-    thresholds = [
-        best_threshold(there[micro, count + column], tuned_on.categories[micro, column] >= 0.5)
-        for column in range(here.shape[1] - count)
-    ]
-    return SequenceScores(here[:, :count], here[:, count:], np.array(thresholds, np.float32))
+    return SequenceScores(here[:, :count], here[:, count:], tuned_thresholds(there[:, count:], tuned_on))
 
 
 def sequence_metrics(scores: SequenceScores, truth: SequenceSet) -> SequenceMetrics:
@@ -96,6 +97,13 @@ def sequence_metrics(scores: SequenceScores, truth: SequenceSet) -> SequenceMetr
         micro_expression_uar=unweighted_average_recall(_confusion(scores, truth, micro & clear)),
         f1_by_category={name: float(value) for name, value in zip(categories(), f1, strict=True)},
     )
+
+
+def tuned_thresholds(scores: Float[np.ndarray, "B C"], truth: SequenceSet) -> Float[np.ndarray, " C"]:
+    """Of each category the threshold of the largest F1 on micro takes."""
+    micro = truth.kinds == KINDS.index("micro")
+    there = truth.categories[micro] >= 0.5
+    return np.array([best_threshold(*column) for column in zip(scores[micro].T, there.T, strict=True)], np.float32)
 
 
 def best_threshold(scores: Float[np.ndarray, " B"], there: Bool[np.ndarray, " B"]) -> float:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
-from scipy.stats import rankdata
+from jaxtyping import Float, Int, UInt8
 
 from facet_vlm.config import DataConfig
 from facet_vlm.evaluation.gestures import gesture_faces, gesture_sentences, wordings
+from facet_vlm.evaluation.ranking import roc_auc
 from facet_vlm.faces.expression_set import render_subjects
 from facet_vlm.faces.views import view_angles
 from facet_vlm.inference import score_images, softmax
@@ -116,15 +116,6 @@ class ZeroShotReport:
         for suffix, text in ((".md", self.to_markdown()), (".json", json.dumps(dataclasses.asdict(self), indent=1))):
             with atomic_write(folder / f"{name}{suffix}", text=True) as file:
                 file.write(text)
-
-
-def roc_auc(scores: Float[np.ndarray, " B"], positive: Bool[np.ndarray, " B"]) -> float:
-    """Area under the ROC curve: chance that a positive scores above a negative, ties half. NaN without either."""
-    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    if not n_positive or not n_negative:
-        return float("nan")
-    ranks = rankdata(scores)
-    return float((ranks[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
 
 
 def judged_wording(

@@ -36,6 +36,8 @@ class TemporalCard:
     validation_subjects: list[int]
     held_out_subjects: list[int]
     """Judged on; never seen in training or selection."""
+    category_thresholds: dict[str, float] = field(default_factory=dict)
+    """Probability from which a category of micro-expressions is said to be there; tuned on validation identities."""
     metrics: dict[str, Any] = field(default_factory=dict)
     weights_sha256: str = ""
 

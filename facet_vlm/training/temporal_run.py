@@ -17,7 +17,7 @@ from facet_vlm.evaluation.sequences import (
     temporal_scores,
 )
 from facet_vlm.faces.sequence_set import PARTS, SCANNED, SequenceSet, sequence_set
-from facet_vlm.faces.sequences import category_sentences
+from facet_vlm.faces.sequences import categories, category_sentences
 from facet_vlm.language.prompts import label_sentences
 from facet_vlm.network.facet import FacetNetwork
 from facet_vlm.network.temporal import TemporalNetwork
@@ -63,6 +63,7 @@ def run_temporal_training(config: Config4D, folder: Path, command: str, processe
     texts = temporal_texts(base, data["train"])
     network = build_temporal(config.model, config.train.seed)
     progress = train_temporal(network, data["train"], data["validation"], texts, config, folder)
+    thresholds = temporal_scores(network, data["validation"], texts, data["validation"]).thresholds
     card = TemporalCard(
         name=config.name,
         model=config.model,
@@ -74,6 +75,7 @@ def run_temporal_training(config: Config4D, folder: Path, command: str, processe
         train_subjects=np.unique(data["train"].subjects).tolist(),
         validation_subjects=np.unique(data["validation"].subjects).tolist(),
         held_out_subjects=np.unique(data["test"].subjects).tolist(),
+        category_thresholds=dict(zip(categories(), (1 / (1 + np.exp(-thresholds))).tolist(), strict=True)),
         metrics={"validation_score": progress.best_uar, "best_epoch": progress.best_epoch},
     )
     stem = folder / config.name
@@ -83,9 +85,10 @@ def run_temporal_training(config: Config4D, folder: Path, command: str, processe
     plain = _without_magnification(config, data, texts, folder) if config.model.streams > 1 else None
     summary: dict[str, object] = {}
     for part in ("test", SCANNED):
-        scores = {"temporal module": temporal_scores(written.network, data[part], texts)}
+        scores = {"temporal module": temporal_scores(written.network, data[part], texts, data["validation"])}
         if plain is not None:
-            scores["without magnification"] = temporal_scores(plain, data[part].without_magnification(), texts)
+            alone = [found.without_magnification() for found in (data[part], data["validation"])]
+            scores["without magnification"] = temporal_scores(plain, alone[0], texts, alone[1])
         scores |= {way: frame_rule_scores(way, data[part], scale, data["validation"]) for way in WAYS}
         summary[part] = comparison(scores, data[part])
     card = write_temporal_weights(written.network, dataclasses.replace(card, metrics=card.metrics | summary), stem)

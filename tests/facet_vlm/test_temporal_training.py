@@ -87,8 +87,16 @@ def trained(training, validation, texts, tmp_path_factory):
 
 
 def test_it_learns_and_beats_chance(trained, validation, texts):
-    metrics = sequence_metrics(temporal_scores(trained, validation, texts), validation)
+    scores = temporal_scores(trained, validation, texts, tuned_on=validation)
+    metrics = sequence_metrics(scores, validation)
     assert metrics.macro_uar > 0.7
+    untuned = dataclasses.replace(scores, thresholds=np.zeros_like(scores.thresholds))
+    assert all(
+        tuned >= metrics_at_half
+        for tuned, metrics_at_half in zip(
+            metrics.f1_by_category.values(), sequence_metrics(untuned, validation).f1_by_category.values(), strict=True
+        )
+    )
 
 
 def test_a_run_that_was_cut_off_goes_on_to_the_same_numbers(trained, training, validation, texts, tmp_path):
@@ -211,6 +219,9 @@ def test_sequences_are_read_by_the_temporal_model(written, shots):
     np.testing.assert_allclose(both.view_weights.sum(axis=1), 1.0, rtol=1e-4)
     reading = model.read(clip, {"wink": "one eye closes", "smile": "a smile"}, multi_label=True, onset=1)
     assert reading.labels == ("wink", "smile") and len(reading.times_s) == 4
+    assert reading.there == tuple(
+        name for name, p in zip(reading.labels, reading.probabilities, strict=True) if p >= 0.5
+    )
     np.testing.assert_allclose(reading.frame_weights.sum(axis=1), 1.0, rtol=1e-5)
     with pytest.raises(MeshError, match="onset"):
         model.read(clip, onset=5)

@@ -86,7 +86,7 @@ def write_page(findings: "Findings", folder: Path, emotions: Sequence[str], inte
 def _live(folder: Path) -> str:
     """The viewer itself, playing the sequence."""
     metadata = viewer_metadata("Drag to orbit, move the sliders", autoplay=True)
-    return embed_fragment((folder / "expression.glb").read_bytes(), metadata, height=680)
+    return embed_fragment((folder / "expression.glb").read_bytes(), metadata, height=860)
 
 
 def _files() -> str:

@@ -11,13 +11,20 @@ from torch import nn
 from facet_vlm.evaluation.features import look_at
 from facet_vlm.evaluation.items import Examples, Items
 from facet_vlm.evaluation.judged_model import JudgedModel
-from facet_vlm.evaluation.learners.learner import Fitted, best_thresholds, held_out
+from facet_vlm.evaluation.learners.learner import Fitted, Group, best_thresholds, held_out
 from facet_vlm.evaluation.learners.zero_shot import Question
 from facet_vlm.faces.views import view_angles
 from facet_vlm.inference import CHUNK
 from facet_vlm.network.facet import FacetNetwork
+from facet_vlm.network.fusion import MeanFusion
 
 TUNED = ("patches", "cvsa", "mtgf")
+PARTS = {
+    "cvsa": "without CVSA: no view knows another",
+    "mtgf": "without MTGF: the mean of the views",
+    "text": "without text: labels start as random vectors",
+}
+"""What an ablation leaves out of the tuned fusion. The loss across views belongs to the training of the weights."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +49,23 @@ class FusionTuning:
     model: JudgedModel
     questions: Mapping[str, Question]
     settings: TuningSettings = TuningSettings()
-    name: str = "tuned"
-    title: str = "CVSA + MTGF tuned, towers frozen"
+    without: str = ""
+    """One of PARTS, or nothing."""
+
+    @property
+    def name(self) -> str:
+        """Short, as on the command line."""
+        return f"tuned-no-{self.without}" if self.without else "tuned"
+
+    @property
+    def title(self) -> str:
+        """What it does, for tables."""
+        return f"tuned {PARTS[self.without]}" if self.without else "CVSA + MTGF tuned, towers frozen"
+
+    @property
+    def group(self) -> Group:
+        """The table it belongs to."""
+        return "part" if self.without else "own"
 
     def fit(self, train: Examples, rng: np.random.Generator) -> Fitted:
         """Train until people held out of the training people are told no better; keep that epoch."""
@@ -52,7 +74,7 @@ class FusionTuning:
             aside = held_out(train.people, rng)
             learn = train if aside is None else train.take(np.flatnonzero(~aside))
             check = None if aside is None else train.take(np.flatnonzero(aside))
-            head = FusionHead(self.model, self.questions, train.exclusive)
+            head = FusionHead(self.model, self.questions, train.exclusive, self.without)
             head.place_zero(learn)
             epoch = _train(head, learn, check, self.settings, rng)
         thresholds = None
@@ -65,18 +87,24 @@ class FusionTuning:
 class FusionHead(nn.Module):
     """A copy of a network's fusion over shared frozen towers, with text embeddings of its own."""
 
-    def __init__(self, model: JudgedModel, questions: Mapping[str, Question], exclusive: bool) -> None:
+    def __init__(
+        self, model: JudgedModel, questions: Mapping[str, Question], exclusive: bool, without: str = ""
+    ) -> None:
         super().__init__()
         network = model.network
         shared: dict[int, object] = {id(network.encoders): network.encoders}
         self.network: FacetNetwork = copy.deepcopy(network, shared).eval().requires_grad_(False)
+        if without == "cvsa":
+            self.network.cvsa.encoder = None
+        elif without == "mtgf":
+            self.network.mtgf = MeanFusion()
         for name in TUNED:
             getattr(self.network, name).requires_grad_(True)
         with torch.no_grad():
             texts = network.classes(
                 {label: [t for way in ask.values() for t in way] for label, ask in questions.items()}
             )
-        self.texts = nn.Parameter(texts.clone())
+        self.texts = nn.Parameter(torch.randn_like(texts) if without == "text" else texts.clone())
         self.offset = nn.Parameter(torch.zeros(len(questions), device=texts.device), requires_grad=not exclusive)
         self.angles = view_angles(model.config.rig)
         self.exclusive = exclusive

@@ -6,7 +6,7 @@ people held out of the TRAINING people.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -16,6 +16,9 @@ from facet_vlm.evaluation.items import Examples, Items
 HELD_OUT_SHARE = 0.15
 GRID = np.round(np.arange(0.05, 0.96, 0.05), 2)
 
+Group = Literal["own", "rule", "peer", "view", "part"]
+"""own: the judged model. rule: it, by a rule over frames. peer: simpler ways. view: it, seeing one view. part: it,
+tuned with a part off."""
 Scorer = Callable[[Items], Float[np.ndarray, "B K"]]
 """Probabilities of each label; NaN rows for items that cannot be judged."""
 
@@ -43,6 +46,11 @@ class Learner(Protocol):
     @property
     def title(self) -> str:
         """What it does, for tables."""
+        ...
+
+    @property
+    def group(self) -> Group:
+        """The table it belongs to."""
         ...
 
     def fit(self, train: Examples, rng: np.random.Generator) -> Fitted:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from facet_vlm.evaluation.items import Examples, Items
-from facet_vlm.evaluation.learners.learner import Fitted, best_thresholds, held_out
+from facet_vlm.evaluation.learners.learner import Fitted, Group, best_thresholds, held_out
 
 STRENGTHS = (0.003, 0.03, 0.3, 3.0)
 """Inverse regularisation of the linear probes, chosen per fold on held-out training people."""
@@ -30,6 +30,7 @@ class Peer:
     """NaN rows cannot be judged."""
     make: Maker
     strengths: tuple[float, ...] = (1.0,)
+    group: Group = "peer"
 
     def fit(self, train: Examples, rng: np.random.Generator) -> Fitted:
         """Choose strength and thresholds on held-out training people, then learn from all of them."""

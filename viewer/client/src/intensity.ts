@@ -14,8 +14,13 @@ export function letterOf(weight: number): string {
   return LETTERS[band(weight)] ?? "";
 }
 
+/** Two digits, and never a minus before zeros. */
+export function twoDigits(weight: number): string {
+  return (Math.round(weight * 100) / 100 || 0).toFixed(2);
+}
+
 /** For a screen reader: "0.55, C, marked". */
 export function spokenIntensity(weight: number): string {
   const index = band(weight);
-  return index < 0 ? "0, neutral" : `${weight.toFixed(2)}, ${LETTERS[index]}, ${WORDS[index]}`;
+  return index < 0 ? "0, neutral" : `${twoDigits(weight)}, ${LETTERS[index]}, ${WORDS[index]}`;
 }

@@ -2,6 +2,7 @@
 
 import { button, element } from "./elements";
 import { icon, type IconName } from "./icons";
+import { twoDigits } from "./intensity";
 import { EASES, type Ease, type Key } from "./keys";
 import type { Side } from "./pose";
 import { TOLERANCE } from "./thinning";
@@ -109,7 +110,7 @@ export class KeyInspector {
     }
     const told =
       only !== null
-        ? `${unit} at ${only.time.toFixed(2)} s: ${only.left === only.right ? only.left.toFixed(2) : `left ${only.left.toFixed(2)}, right ${only.right.toFixed(2)}`}, ${only.ease}`
+        ? `${unit} at ${only.time.toFixed(2)} s: ${only.left === only.right ? twoDigits(only.left) : `left ${twoDigits(only.left)}, right ${twoDigits(only.right)}`}, ${only.ease}`
         : keys.length === 0
           ? ""
           : `${keys.length.toLocaleString("en")} keys`;

@@ -2,6 +2,7 @@
 
 import type { Animator } from "./animator";
 import { element } from "./elements";
+import { twoDigits } from "./intensity";
 import { onFrame } from "./key_edits";
 import { EASES, sampleTrack, type Key, type Track } from "./keys";
 import type { Layer } from "./layers";
@@ -57,7 +58,7 @@ export class Lanes {
 
   private handle(unit: string, key: Key): HTMLElement {
     const { animator, view } = this;
-    const mean = ((key.left + key.right) / 2).toFixed(2);
+    const mean = twoDigits((key.left + key.right) / 2);
     const made = element("button", { type: "button", class: `key ${key.ease}` });
     made.setAttribute("aria-label", `${unit} ${mean} at ${key.time.toFixed(2)} s, ${key.ease}`);
     made.title = `${unit} ${mean} at ${key.time.toFixed(2)} s, ${key.ease}. Drag or arrows: time. Enter: ease. Delete.`;

@@ -37,10 +37,15 @@ function show(host: HTMLElement, source: Source, carried: string | null = null):
   before?.dispose();
 }
 
-/** The page without the head is on the screen; a tab behind others, where nothing is painted, does not wait for it. */
-function painted(): Promise<unknown> {
-  const frame = new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-  return Promise.race([frame, new Promise((done) => setTimeout(done, 150))]);
+const LONGEST_WAIT_MS = 2000;
+
+/** The page without the head is on the screen. Behind other tabs, where nothing is painted, there is no waiting. */
+function painted(): Promise<void> {
+  if (document.visibilityState === "hidden") return Promise.resolve();
+  return new Promise((done) => {
+    new PerformanceObserver(() => done()).observe({ type: "paint", buffered: true });
+    setTimeout(done, LONGEST_WAIT_MS);
+  });
 }
 
 async function start(host: HTMLElement): Promise<void> {

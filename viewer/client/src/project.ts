@@ -72,11 +72,21 @@ export function poseAt(project: Project, units: readonly string[], time: number)
   return pose;
 }
 
+/** Weights that differ by less than this are one: what rounding leaves of 0 or 1 in other programs' files. */
+const ROUNDING = 1e-6;
+
 /** Limits that let a row of weights pass. */
 export function limitsWith(limits: readonly [number, number], weights: Iterable<number>): readonly [number, number] {
   let [low, high] = limits;
-  for (const weight of weights) [low, high] = [Math.min(low, weight), Math.max(high, weight)];
+  for (const weight of weights) {
+    if (weight < low - ROUNDING) low = weight;
+    if (weight > high + ROUNDING) high = weight;
+  }
   return low === limits[0] && high === limits[1] ? limits : [low, high];
+}
+
+function withoutRounding(weight: number): number {
+  return Math.abs(weight) < ROUNDING ? 0 : weight;
 }
 
 /** Keys of every unit that moves in a row of poses, and what became of those that were too many. */
@@ -91,7 +101,8 @@ export function tracksOfFrames(
   let [from, to, error] = [0, 0, 0];
   units.forEach((name, unit) => {
     const keys = poses.map((pose, frame): Key => {
-      return { time: times[frame] - times[0], left: pose[unit], right: pose[units.length + unit], ease };
+      const [left, right] = [pose[unit], pose[units.length + unit]].map(withoutRounding);
+      return { time: times[frame] - times[0], left, right, ease };
     });
     if (keys.every((key) => key.left === 0 && key.right === 0)) return;
     const sparse = ease === "linear" ? thinned(keys, tolerance) : keys;

@@ -2,6 +2,7 @@
 
 import { arkitFromPose } from "./arkit";
 import { element } from "./elements";
+import { twoDigits } from "./intensity";
 import type { ViewerMetadata } from "./messages";
 import type { Pose } from "./pose";
 
@@ -41,7 +42,7 @@ export class ShapesView {
     for (const [name, weight] of arkitFromPose(this.metadata, this.units, this.pose)) {
       const cell = this.cells.get(name);
       if (cell === undefined) continue;
-      cell.value.textContent = weight.toFixed(2);
+      cell.value.textContent = twoDigits(weight);
       cell.row.style.setProperty("--fill", weight.toFixed(3));
     }
   }

@@ -7,7 +7,6 @@ import {
   PCFShadowMap,
   PerspectiveCamera,
   type Object3D,
-  PMREMGenerator,
   Scene,
   Vector3,
   WebGLRenderer,
@@ -18,7 +17,6 @@ import { GpuBlend } from "./gpu_blend";
 import type { Pose } from "./pose";
 import type { View } from "./surface";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
-import { RoomEnvironment } from "three/addons/environments/RoomEnvironment.js";
 
 const FIELD_OF_VIEW = 24;
 
@@ -193,10 +191,8 @@ export class Stage {
 
   private light(): void {
     const { center, radius, scene } = this;
-    const room = new PMREMGenerator(this.renderer).fromScene(new RoomEnvironment(), 0.04);
-    scene.environment = room.texture;
-    scene.environmentIntensity = 0.32;
-    scene.add(new HemisphereLight(0xf4f7ff, 0x8a7a70, 0.7));
+    // No environment map: to filter one takes a software renderer longer than all else until the head is seen.
+    scene.add(new HemisphereLight(0xf6f7fb, 0xb3a59c, 2.7));
     const place = (lamp: DirectionalLight, x: number, y: number, z: number): void => {
       lamp.position.copy(center).addScaledVector(new Vector3(x, y, z).normalize(), 3 * radius);
       lamp.target.position.copy(center);

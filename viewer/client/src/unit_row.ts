@@ -1,7 +1,7 @@
 // One action unit in the panel: name, a slider with A to E ticks (two when its halves are unlinked), link and solo.
 
 import { button, element, range, setRange } from "./elements";
-import { letterOf, spokenIntensity } from "./intensity";
+import { letterOf, spokenIntensity, twoDigits } from "./intensity";
 import type { UnitInfo } from "./messages";
 import type { Side } from "./pose";
 
@@ -142,5 +142,5 @@ export class UnitRow {
 function showHalf({ slider, value }: Half, weight: number): void {
   setRange(slider, weight);
   slider.setAttribute("aria-valuetext", spokenIntensity(weight));
-  value.replaceChildren(weight.toFixed(2), element("b", {}, letterOf(weight)));
+  value.replaceChildren(twoDigits(weight), element("b", {}, letterOf(weight)));
 }
