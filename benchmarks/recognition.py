@@ -24,11 +24,11 @@ from facet_vlm.faces.file_images import file_images
 from facet_vlm.faces.views import aligned_face_images, view_angles
 from facet_vlm.inference import score_images
 from facet_vlm.language.prompts import label_sentences
-from mesh4d.in_order import available_cores
 from mesh4d.io import read_mesh, write_mesh
 from mesh4d.landmarks import face_pose
 from mesh4d.landmarks.windows import view_rotation
 from mesh4d.mesh import Mesh
+from mesh4d.threads import available_cores
 
 Result = TypeVar("Result")
 IDENTITIES = 10

@@ -19,7 +19,7 @@ from benchmarks.timing import Timing, best_of, table
 from mesh4d import Mesh, MeshSequence, render_views
 from mesh4d.render import CameraRig, Framing, MissingBackendError, camera_rig, frame_of
 from mesh4d.render.backends import backend_named
-from mesh4d.render.multiview import thread_count
+from mesh4d.threads import thread_count
 
 SIZE = 224
 VERTICES, TRIANGLES = 26_719, 52_220

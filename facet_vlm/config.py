@@ -163,7 +163,7 @@ class TrainConfig:
     """bfloat16 in the forward pass; for hardware that is faster with it."""
     loss: LossWeights = field(default_factory=LossWeights)
     seed: int = 0
-    threads: int = 2
+    threads: int = 1
     """Torch threads; part of what makes a run repeatable bit for bit."""
 
 
@@ -184,7 +184,7 @@ PRESETS: dict[str, Config] = {
     "without-contempt": Config(
         name="without-contempt",
         data=DataConfig(held_out_labels=("contempt",), max_train_subjects=100),
-        train=TrainConfig(epochs=9, hidden_words=0.06, threads=1),
+        train=TrainConfig(epochs=9, hidden_words=0.06),
     ),
     "facet-mini": Config(
         start="facet-mini-base",
@@ -195,9 +195,7 @@ PRESETS: dict[str, Config] = {
             own_share=0.85,
             makers=OtherMakers(detail_mm=2.2, manner=0.5, tilt_deg=15.0),
         ),
-        train=TrainConfig(
-            epochs=8, learning_rate=1e-3, single_view_share=0.0, captions_from=0.0, hidden_words=0.06, threads=1
-        ),
+        train=TrainConfig(epochs=8, learning_rate=1e-3, single_view_share=0.0, captions_from=0.0, hidden_words=0.06),
     ),
 }
 

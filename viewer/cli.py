@@ -2,6 +2,7 @@
 
 import dataclasses
 import socket
+import sys
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,9 @@ from viewer.embedded_sound import embedded_sound
 from viewer.export import write_html
 from viewer.head_map import map_of_glb
 from viewer.messages import HeadMap
-from viewer.scene import embedded_head, embedded_seed, glb_of_file, viewer_metadata
+from viewer.opening_jobs import glb_of_opening
+from viewer.openings import Shown, shown
+from viewer.scene import viewer_metadata
 from viewer.server import create_app
 
 
@@ -24,7 +27,8 @@ class ViewerArguments:
     """Look at a head or rig in the browser: orbit it, move its action units, play its animation."""
 
     file: tyro.conf.Positional[Path | None] = None
-    """A rig (.glb with morph targets, or .npz from aublend) or any mesh file; by default the embedded head."""
+    """A rig (.glb with morph targets, .npz from aublend), a mesh of any format, a sequence (a file, or a folder of
+    frames), or the folder of a data set; by default the embedded head. What has no rig gets one."""
     port: int = 8765
     """Port on this machine; the next free one is taken when it is in use."""
     no_browser: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -34,7 +38,7 @@ class ViewerArguments:
     phones: Path | None = None
     """What the sound says when, as `aublend speak` writes it (.TextGrid), or as any file of phone times."""
     export: Path | None = None
-    """Write a self-contained HTML page here instead of serving."""
+    """Write a self-contained HTML page here instead of serving; of a data set, name one of its files."""
 
 
 def main() -> None:
@@ -47,29 +51,42 @@ def run(arguments: ViewerArguments) -> dict[str, object]:
     """Serve or export the file named in the arguments."""
     if not 0 <= arguments.port <= 65535:
         raise MeshError(f"--port must be 0 to 65535, found {arguments.port}")
-    if arguments.file is None:
-        seed: int | None = embedded_seed()
-        title, glb_bytes = f"Embedded head {seed}", embedded_head()
-    else:
-        seed = None
-        title, glb_bytes = arguments.file.name, glb_of_file(arguments.file)
-    metadata = viewer_metadata(title, seed=seed)
+    if arguments.phones is not None and arguments.audio is None:
+        raise MeshError("--phones needs --audio: the sound that they belong to")
+    found = shown(arguments.file)
+    if arguments.export is not None:
+        found = rigged(found)
+    infos = tuple(opening.info for opening in found.openings)
+    metadata = viewer_metadata(found.title, seed=found.seed, openings=infos, opens=found.opens)
     if arguments.audio is not None:
         metadata = dataclasses.replace(metadata, sound=embedded_sound(arguments.audio, arguments.phones))
-    elif arguments.phones is not None:
-        raise MeshError("--phones needs --audio: the sound that they belong to")
     if arguments.export is not None:
-        return {"page": write_html(glb_bytes, metadata, arguments.export, places=_places(glb_bytes))}
+        return {"page": write_html(found.glb, metadata, arguments.export, places=_places(found.glb))}
     import uvicorn
 
-    app = create_app(glb_bytes, metadata)
+    app = create_app(found.glb, metadata, openings=found.openings)
     with listening_socket(arguments.port) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/?token={app.state.token}"
-        print(f"{title}: {address}\nCtrl+C ends.", flush=True)
+        print(f"{found.title}: {address}\nCtrl+C ends.", flush=True)
         if not arguments.no_browser:
             webbrowser.open(address)
         uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listener])
     return {}
+
+
+def rigged(found: Shown) -> Shown:
+    """What a page without a server shows: the rig and the curves that a server would make on the way.
+
+    Raises:
+        MeshError: for a data set, and for what cannot be worked on.
+    """
+    if not found.openings:
+        return found
+    if found.opens is None:
+        raise MeshError(f"{found.title}: an exported page shows one head; name a file of the data set")
+    opening = found.openings[found.opens]
+    glb = glb_of_opening(opening, lambda stage: print(stage, file=sys.stderr))
+    return Shown(found.title, glb)
 
 
 def _places(glb_bytes: bytes) -> HeadMap | None:

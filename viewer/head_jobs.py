@@ -14,6 +14,7 @@ from viewer.messages import HeadJob
 
 SECONDS = 300.0
 """How long a head may take."""
+SEQUENCE_SECONDS = 3600.0
 KEPT = 4
 """Finished jobs that are remembered."""
 
@@ -94,7 +95,8 @@ class HeadJobs:
         if run is None or run.source is None or not run.source.exists():
             return None
         folder = tempfile.TemporaryDirectory(prefix="mesh4d-viewer-")
-        source = Path(shutil.copy2(run.source, folder.name))
+        sent = run.source.is_relative_to(run.folder.name)  # and not a file of the server's own
+        source = Path(shutil.copy2(run.source, folder.name)) if sent else run.source
         return self.start(folder, source, run.name, *more)
 
     def cancel(self, job: str) -> bool:
@@ -145,6 +147,16 @@ class HeadJobs:
         if run.state != "done" or forgotten or not self.keeps_source:
             run.folder.cleanup()
         run.finished.set()
+
+
+class SequenceJobs(HeadJobs):
+    """Starts and watches `viewer.sequence_worker`."""
+
+    worker = "viewer.sequence_worker"
+    keeps_source = False
+
+    def __init__(self, seconds: float = SEQUENCE_SECONDS) -> None:
+        super().__init__(seconds)
 
 
 def _message(line: str) -> dict[str, str]:

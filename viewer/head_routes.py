@@ -13,27 +13,17 @@ from mesh4d.errors import MeshError, SpecError
 from mesh4d.io.registry import FORMATS, format_suffix
 from viewer.compact import page_payload
 from viewer.frame_archive import ARCHIVE_SUFFIXES
-from viewer.head_jobs import HeadJobs
+from viewer.head_jobs import SequenceJobs
 from viewer.head_shelf import HeadShelf
 from viewer.messages import HeadJob
+from viewer.opening_jobs import OpeningJobs
 from viewer.readings import MOST_FACES, MOST_VERTICES, ReadingError, Readings, SupersededError, UnknownSurfaceError
 
-SEQUENCE_SECONDS = 3600.0
 SEQUENCE_BYTES = 2 << 30
 SURFACE_BYTES = 12 * (MOST_VERTICES + MOST_FACES) + 8
 
 Check = Callable[[Request], None]
 Received = Callable[[Request, Path, int], Awaitable[Path]]
-
-
-class SequenceJobs(HeadJobs):
-    """Starts and watches `viewer.sequence_worker`."""
-
-    worker = "viewer.sequence_worker"
-    keeps_source = False
-
-    def __init__(self, seconds: float = SEQUENCE_SECONDS) -> None:
-        super().__init__(seconds)
 
 
 def add_identity_routes(app: FastAPI, shelf: HeadShelf, check_token: Check) -> None:
@@ -73,6 +63,7 @@ def add_sequence_routes(
     app: FastAPI,
     jobs: SequenceJobs,
     shelf: HeadShelf,
+    own: OpeningJobs,
     check_token: Check,
     received: Received,
     sequence_bytes: int = SEQUENCE_BYTES,
@@ -82,10 +73,13 @@ def add_sequence_routes(
     @app.post("/sequences")
     async def begin(request: Request) -> Response:
         check_token(request)
-        name = _sequence_name(request.query_params.get("name", ""))
+        number = request.query_params.get("opening")
+        name = "" if number is not None else _sequence_name(request.query_params.get("name", ""))
         rig = shelf.glb(request.query_params.get("head", ""))
         if rig is None:
             raise HTTPException(404, "the server has this head no more; open it again")
+        if number is not None:
+            return _job(own.motion(number, rig))
         folder = tempfile.TemporaryDirectory(prefix="mesh4d-viewer-")
         try:
             source = Path(folder.name) / f"sequence{format_suffix(Path(name))}"

@@ -53,16 +53,16 @@ def _rig_and_map(source: Path, style: str = "natural") -> "tuple[bytes, HeadMap 
     from aublend import read_rig
     from aublend.predict import rig_of_fit
     from aublend.registration import fit_head
-    from aublend.rig_files import morph_mesh
+    from aublend.rig_files import MORPH_SUFFIXES, morph_mesh
     from aublend.style import style_named
-    from mesh4d import read_mesh
     from mesh4d.io.gltf_write import gltf_bytes
     from viewer.head_map import map_of_fit
+    from viewer.openings import first_mesh
 
-    if source.suffix.lower() in (".glb", ".npz"):
+    if source.suffix.lower() in (".npz", *MORPH_SUFFIXES):
         with suppress(MeshFormatError):  # a mesh without a rig; if it is broken, the reader below says how
             return gltf_bytes(morph_mesh(read_rig(source)), None, binary=True), None
-    mesh = read_mesh(source)
+    mesh = first_mesh(source)
     say(stage="finding the face and predicting its rig")
     fit = fit_head(mesh)
     upright = rig_of_fit(fit, style=style_named(style)).moved(fit.to_mesh.inverse())

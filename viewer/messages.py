@@ -116,6 +116,18 @@ class StyleInfo:
 
 
 @dataclass(frozen=True)
+class OpeningInfo:
+    """Something that lies with the server and that the page can ask for by its number."""
+
+    name: str
+    subject: str
+    expression: str
+    """In the words of the data set; empty elsewhere."""
+    moves: bool
+    """Whether curves come with the head."""
+
+
+@dataclass(frozen=True)
 class HeadMap:
     """Where things are on a head: landmarks on its surface, and masks of its regions, on its file's own vertices."""
 
@@ -176,6 +188,10 @@ class ViewerMetadata:
     seed: int | None = None
     """Of the embedded head that is shown; none for any other head."""
     styles: tuple[StyleInfo, ...] = ()
+    openings: tuple[OpeningInfo, ...] = ()
+    """What the server can open besides, such as the records of a data set."""
+    opens: int | None = None
+    """The one of them that the page asks for at once."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +208,6 @@ class HeadJob:
 
 MESSAGES = (
     UnitInfo, EmotionPreset, PadPoint, ArkitUnit, SpokenPhone, SpeechRequest, DenseCurves, SpeechResult, EmbeddedSound,
-    StyleInfo, HeadMap, SolvedCurves, Reading, ViewerMetadata, HeadJob,
+    StyleInfo, OpeningInfo, HeadMap, SolvedCurves, Reading, ViewerMetadata, HeadJob,
 )  # fmt: skip
 """The dataclasses that cross to TypeScript, dependencies first."""

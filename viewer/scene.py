@@ -11,8 +11,10 @@ from aublend.arkit import ARKIT_NAMES, ARKIT_TABLE, ROTATION_NAMES, ArkitRow
 from aublend.emotion_pad import pad_faces
 from aublend.style import styles
 from mesh4d.errors import MeshFormatError, SpecError
+from mesh4d.io import write_mesh
+from mesh4d.mesh import Mesh
 from mesh4d.specs import load_split, load_toml
-from viewer.messages import ArkitUnit, EmotionPreset, PadPoint, StyleInfo, UnitInfo, ViewerMetadata
+from viewer.messages import ArkitUnit, EmotionPreset, OpeningInfo, PadPoint, StyleInfo, UnitInfo, ViewerMetadata
 
 GLB_MAGIC = b"glTF"
 GROUP_HEADINGS = {"upper": "Upper face", "lower": "Lower face", "lip": "Lips", "jaw": "Jaw", "eye": "Eyes"}
@@ -25,6 +27,8 @@ def viewer_metadata(
     autoplay: bool = False,
     weights: Mapping[str, float] | None = None,
     seed: int | None = None,
+    openings: tuple[OpeningInfo, ...] = (),
+    opens: int | None = None,
     load: Callable[[str], dict[str, Any]] = load_toml,
 ) -> ViewerMetadata:
     """Labels and presets for the page, from data_specs/action_units.toml and data_specs/emotions.toml.
@@ -34,6 +38,8 @@ def viewer_metadata(
         autoplay: start the GLB's animation at once.
         weights: slider positions to open with, by target name.
         seed: of the embedded head that is shown, if it is one.
+        openings: what the server can open besides.
+        opens: which of them the page asks for at once.
         load: reads one table of data_specs by name.
 
     Raises:
@@ -46,7 +52,7 @@ def viewer_metadata(
     presets = tuple(_preset(name, table, units) for name, table in emotions.items() if table.get("units"))
     return ViewerMetadata(
         title, units, presets, _pad(), ARKIT_NAMES, tuple(map(_arkit_unit, ARKIT_TABLE.values())), autoplay,
-        dict(weights or {}), arkit_rotations=ROTATION_NAMES, seed=seed,
+        dict(weights or {}), arkit_rotations=ROTATION_NAMES, seed=seed, openings=openings, opens=opens,
         styles=tuple(StyleInfo(style.name, style.description) for style in styles().values()),
     )  # fmt: skip
 
@@ -107,22 +113,27 @@ def glb_of_file(path: str | os.PathLike[str]) -> bytes:
         if content[:4] != GLB_MAGIC:
             raise MeshFormatError(path, "byte 0", "the magic 'glTF'", repr(content[:4]))
         return content
+    if path.suffix.lower() == ".npz" and "deltas.npy" in npz_names(path):
+        from aublend import read_rig
+        from aublend.rig_files import morph_mesh
+        from mesh4d.io.gltf_write import gltf_bytes
+
+        return gltf_bytes(morph_mesh(read_rig(path)), None, binary=True)
+    from mesh4d.io import read_mesh
+
+    return glb_of_mesh(read_mesh(path))
+
+
+def glb_of_mesh(mesh: Mesh) -> bytes:
+    """A bare surface, without sliders."""
     with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "rig.glb"
-        if path.suffix.lower() == ".npz" and _holds_rig(path):
-            from aublend import read_rig, write_rig
-
-            write_rig(read_rig(path), target)
-        else:
-            from mesh4d import read_mesh, write_mesh
-
-            write_mesh(read_mesh(path), target)
-        return target.read_bytes()
+        write_mesh(mesh, Path(folder) / "mesh.glb")
+        return (Path(folder) / "mesh.glb").read_bytes()
 
 
-def _holds_rig(path: Path) -> bool:
-    """Whether an .npz holds per-unit offsets; a plain mesh in an .npz does not."""
+def npz_names(path: Path) -> tuple[str, ...]:
+    """The arrays that an .npz names; none for what is no archive."""
     if not zipfile.is_zipfile(path):
-        return False
+        return ()
     with zipfile.ZipFile(path) as archive:
-        return "deltas.npy" in archive.namelist()
+        return tuple(archive.namelist())

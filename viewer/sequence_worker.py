@@ -1,7 +1,8 @@
-"""`python -m viewer.sequence_worker IN OUT NAME RIG`: a stranger's sequence becomes the curves that move a rig.
+"""`python -m viewer.sequence_worker IN OUT NAME RIG [FPS]`: a stranger's sequence becomes the curves that move a rig.
 
-IN is a sequence of any format, a vertex cache over the rig's own vertices, or an archive of frames. Frames of other
-topologies are registered, seconds each. The process bounds its own memory; whoever started it bounds its time.
+IN is a sequence of any format, a folder of frames, a vertex cache over the rig's own vertices, or an archive of frames.
+Frames of other topologies are registered, seconds each. The process bounds its own memory; whoever started it bounds
+its time.
 """
 
 import dataclasses
@@ -17,12 +18,12 @@ from mesh4d.errors import MeshError, MeshFormatError
 from mesh4d.mesh import Mesh
 from mesh4d.sequence import MeshSequence
 from viewer.head_worker import MEMORY_BYTES, bound_resources, say
+from viewer.openings import CACHES
 
 if TYPE_CHECKING:
     from aublend.rig import AURig
     from mesh4d.io.frame_folder import FrameFolder
 
-CACHES = (".pc2", ".mdd", ".pc2.gz", ".mdd.gz")
 MOST_FRAMES = 20_000
 DIGITS = 5
 """Of the weights that the page gets."""
@@ -34,7 +35,7 @@ def main() -> None:
     source, target, name, rig = sys.argv[1:5]
     try:
         say(stage="reading")
-        Path(target).write_text(json.dumps(solved(Path(source), Path(rig))))
+        Path(target).write_text(json.dumps(solved(Path(source), Path(rig), *map(float, sys.argv[5:6]))))
     except MemoryError:
         say(error=f"{name}: needs more than {MEMORY_BYTES >> 30} GiB of memory")
         raise SystemExit(2) from None
@@ -44,8 +45,12 @@ def main() -> None:
         raise SystemExit(2) from None
 
 
-def solved(source: Path, rig_file: Path) -> dict[str, object]:
-    """The curves of a sequence, as the page reads them."""
+def solved(source: Path, rig_file: Path, fps: float | None = None) -> dict[str, object]:
+    """The curves of a sequence, as the page reads them.
+
+    Args:
+        fps: of frames that lie in files of their own, which do not say.
+    """
     from aublend import read_rig
     from aublend.raw_sequences import on_rig
     from aublend.solve import solve
@@ -57,12 +62,13 @@ def solved(source: Path, rig_file: Path) -> dict[str, object]:
         frames = _frames(source, rig, Path(folder))
         if not 1 <= len(frames) <= MOST_FRAMES:
             raise MeshFormatError(source, "frames", f"1 to {MOST_FRAMES}", str(len(frames)))
-        fps = getattr(frames, "fps", 25.0)
+        if fps is not None:
+            frames = dataclasses.replace(frames, fps=fps)
         if _is_on(rig, frames):
             notes = []
             observed = frames if isinstance(frames, MeshSequence) else frames.to_sequence()  # type: ignore[union-attr]
         else:
-            observed = on_rig(rig, Counted(frames), fps)
+            observed = on_rig(rig, Counted(frames), frames.fps)
         say(stage=f"solving {len(frames)} frames")
         curves = solve(rig, observed)
     rows = tuple(tuple(round(float(weight), DIGITS) for weight in row) for row in curves.weights)
@@ -80,6 +86,8 @@ def _frames(source: Path, rig: "AURig", folder: Path) -> "MeshSequence | FrameFo
     from viewer.frame_archive import ARCHIVE_SUFFIXES, unpack
 
     suffix = format_suffix(source)
+    if source.is_dir() and suffix not in FORMATS:
+        return FrameFolder.open(source)
     if suffix in ARCHIVE_SUFFIXES:
         say(stage="unpacking")
         unpack(source, folder)

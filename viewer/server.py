@@ -9,7 +9,7 @@ import json
 import re
 import secrets
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +22,8 @@ from viewer.head_jobs import HeadJobs
 from viewer.head_routes import SequenceJobs, add_identity_routes, add_reading_routes, add_sequence_routes
 from viewer.head_shelf import HeadShelf
 from viewer.messages import HeadJob, ViewerMetadata
+from viewer.opening_jobs import OpeningJobs
+from viewer.openings import Opening
 from viewer.page import SCRIPT_NAME, STYLE_NAME, client_file, metadata_json, served_page
 from viewer.readings import Readings
 from viewer.speech_jobs import SpeechJobs, add_speech_routes
@@ -48,6 +50,7 @@ def create_app(
     speech: SpeechJobs | None = None,
     sequences: SequenceJobs | None = None,
     readings: Readings | None = None,
+    openings: Sequence[Opening] = (),
 ) -> FastAPI:
     """The application for one rig. The page is at `/?token=TOKEN`; the token is in `app.state.token`.
 
@@ -62,6 +65,7 @@ def create_app(
         speech: where speech is worked on.
         sequences: where sequences are solved.
         readings: where faces are read.
+        openings: what the page may ask for by its number; `metadata.openings` tells it of them.
 
     Raises:
         ClientMissingError: when the client was never built.
@@ -70,6 +74,7 @@ def create_app(
     jobs, speech = jobs or HeadJobs(), speech or SpeechJobs()
     sequences, readings = sequences or SequenceJobs(), readings or Readings()
     shelf = HeadShelf(glb_bytes, jobs)
+    own = OpeningJobs(openings, jobs, sequences)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -117,6 +122,8 @@ def create_app(
         if kept := request.query_params.get("of"):
             again = jobs.again(kept, request.query_params.get("style", "natural")[:40])
             return _job_answer(None if again is None else jobs.status(again))
+        if (number := request.query_params.get("opening")) is not None:
+            return _job_answer(own.head(number))
         name = _file_name(request.query_params.get("name", ""))
         folder = tempfile.TemporaryDirectory(prefix="mesh4d-viewer-")
         try:
@@ -148,7 +155,7 @@ def create_app(
 
     add_speech_routes(app, speech, check_token, _received, shelf.glb)
     add_identity_routes(app, shelf, check_token)
-    add_sequence_routes(app, sequences, shelf, check_token, _received)
+    add_sequence_routes(app, sequences, shelf, own, check_token, _received)
     add_reading_routes(app, readings, check_token, _received)
 
     @app.get("/metadata.json")

@@ -26,8 +26,8 @@ class EvalRigs:
         from aublend.evaluation import evaluate_rigs, report_markdown, report_tables, summary_table
         from mesh4d.datasets.splits import prove_disjoint
         from mesh4d.io.atomic import atomic_write
-        from mesh4d.render.multiview import thread_count
         from mesh4d.specs import load_split
+        from mesh4d.threads import thread_count
 
         parts = load_split("aublendset")
         seeds = [int(seed) for seed in parts[self.part]]

@@ -19,6 +19,8 @@ from facet_vlm.network.facet import FacetNetwork, ViewTokens
 from mesh4d.io.atomic import atomic_write
 
 CHUNK = 16
+DONE = "done.json"
+"""Written last into a folder of features: whose they are."""
 MOST_PATCHES = 7
 """Larger feature maps are averaged to so many patches a side: 7 views of 49 are as much as CVSA should attend to."""
 
@@ -33,6 +35,8 @@ class FeatureTable:
     """Its last feature map, half precision."""
     failed: Bool[np.ndarray, " R"]
     """No pictures: the rows are 0."""
+    folder: Path | None = None
+    """Where they are kept."""
 
 
 def feature_table(
@@ -51,13 +55,13 @@ def feature_table(
     key = hashlib.sha256(f"{model.sha256} {store.folder.name} {clips}".encode()).hexdigest()[:16]
     folder = cache / f"features-{key}"
     failed = np.array([bool(reason) for reason in reasons])
-    if not (folder / "done.json").is_file():
+    if not (folder / DONE).is_file():
         folder.mkdir(parents=True, exist_ok=True)
         _compute(model, store, plan, folder)
-        with atomic_write(folder / "done.json", text=True) as file:
+        with atomic_write(folder / DONE, text=True) as file:
             json.dump({"model": model.name, "weights": model.sha256, "rows": len(plan)}, file)
     views, patches = (np.load(folder / name, mmap_mode="r") for name in ("views.npy", "patches.npy"))
-    return FeatureTable(views, patches, failed)
+    return FeatureTable(views, patches, failed, folder)
 
 
 def _compute(model: JudgedModel, store: ReadingStore, plan: FramePlan, folder: Path) -> None:

@@ -6,73 +6,64 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from facet_vlm.evaluation.features import FeatureTable, feature_table, sentence_cosines
 from facet_vlm.evaluation.frames import record_key
-from facet_vlm.evaluation.items import Examples, Items, pooled_items, pooled_values
+from facet_vlm.evaluation.items import Examples, Items, pooled_values
 from facet_vlm.evaluation.learners.fusion_tuning import PARTS, FusionTuning
 from facet_vlm.evaluation.learners.learner import Learner
 from facet_vlm.evaluation.learners.peers import frontal_probe, landmark_mlp, mean_probe, unit_forest
 from facet_vlm.evaluation.learners.temporal import TemporalFusion, TemporalZeroShot, temporal_texts
 from facet_vlm.evaluation.learners.zero_shot import AskedOnce, FrameRule, ZeroShot, questions_of, single_views
 from facet_vlm.evaluation.motion import Motion, run_motion
-from facet_vlm.evaluation.protocol_plan import Prepared, ProtocolPlan, prepared_plan
+from facet_vlm.evaluation.protocol_plan import Prepared, ProtocolPlan
 from facet_vlm.evaluation.reading_store import Reading, ReadingStore
-from facet_vlm.faces.views import view_angles
-from facet_vlm.inference import softmax
-from facet_vlm.language.prompts import label_sentences
+from facet_vlm.evaluation.sight import Sight, run_sight
+from mesh4d.errors import MeshFormatError
 from mesh4d.io.atomic import atomic_write
+from mesh4d.io.npz import read_arrays
 
 PART = {"learner": "iR", "record": "iR", "failed": "iR", "probabilities": "fRK", "thresholds": "fRK",
-        "seconds": "fL", "notes": "UL"}  # fmt: skip
+        "seconds": "fL", "notes": "UL", "digest": "U"}  # fmt: skip
 """Arrays of a fold's file; `record` is the place in `Prepared.records`."""
 
 
 class Bench:
     """A prepared run whose caches are filled: items, targets and learners."""
 
-    def __init__(self, prepared: Prepared) -> None:
-        self.prepared = prepared
-        plan, model, frames = prepared.plan, prepared.model, prepared.frames
-        store = ReadingStore.at(plan.cache_folder, prepared.views)
-        self.reasons = [reason for shard in store.shards(frames) for reason in shard.reasons]
-        self.table: FeatureTable = feature_table(model, store, frames, self.reasons, plan.cache_folder)
-        rows = [frames.rows[record_key(record)] for record in prepared.records]
-        calm = np.zeros(len(frames))
-        self.in_motion = any(len(some) > 1 for some in rows)
-        if self.in_motion:
-            cosines = sentence_cosines(model, self.table.views, self.table.patches, label_sentences())
-            calm = softmax(float(model.network.scale.detach()) * cosines)[:, list(label_sentences()).index("neutral")]
-        values = {
-            reading.name: pooled_values(self._values(reading), rows, calm, plan.pooling)
-            for reading in prepared.peer_readings
-        }
-        pooled = pooled_items(self.table, rows, calm, plan.pooling)
-        self.items: Items = dataclasses.replace(pooled, landmarks=values.get("landmarks"), units=values.get("units"))
-        self.targets, self.known = prepared.protocol.targets(prepared.records)
-        self.place = {record_key(record): place for place, record in enumerate(prepared.records)}
-        motion = run_motion(model, store, frames, self.table, plan.cache_folder) if self.in_motion else None
-        self.learners = learners_of(prepared, self.items, motion)
+    def __init__(self, sight: Sight) -> None:
+        self.prepared, self.sight = sight.prepared, sight
+        plan, model = self.prepared.plan, self.prepared.model
+        self.looked = sight.for_peers()
+        values = {reading.name: self._values(reading) for reading in self.prepared.peer_readings}
+        self.items: Items = dataclasses.replace(
+            sight.items(), landmarks=values.get("landmarks"), units=values.get("units")
+        )
+        self.targets, self.known = self.prepared.protocol.targets(self.prepared.records)
+        self.place = {record_key(record): place for place, record in enumerate(self.prepared.records)}
+        motion = None
+        if sight.in_motion:
+            motion = run_motion(model, sight.store, self.prepared.frames, sight.table, plan.cache_folder)
+        self.learners = learners_of(self.prepared, self.items, motion)
 
-    def _values(self, reading: Reading) -> Float[np.ndarray, "R P"]:
-        """A peer's reading of every mesh; NaN where it failed."""
-        shards = list(ReadingStore.at(self.prepared.plan.cache_folder, reading).shards(self.prepared.frames))
+    def _values(self, reading: Reading) -> Float[np.ndarray, "B P"]:
+        """A peer's reading of every record; NaN where it failed."""
+        shards = list(ReadingStore.at(self.prepared.plan.cache_folder, reading).shards(self.looked))
         good = [s.values.reshape(len(s.reasons), -1) for s in shards if not all(s.reasons)]
-        width = good[0].shape[1] if good else 1
-        values = np.full((len(self.prepared.frames), width), np.nan, np.float32)
+        values = np.full((len(self.looked), good[0].shape[1] if good else 1), np.nan, np.float32)
         row = 0
         for shard in shards:
             for value, reason in zip(shard.values, shard.reasons, strict=True):
                 if not reason:
                     values[row] = value.ravel()
                 row += 1
-        return values
+        rows = [self.looked.rows[record_key(record)] for record in self.prepared.records]
+        return pooled_values(values, rows, self.prepared.plan.pooling)
 
     def examples(self, places: Sequence[int]) -> Examples:
         """Records to learn from, with their labels."""
@@ -92,7 +83,7 @@ class Bench:
             [learner.name for learner in self.learners], dataclasses.asdict(FusionTuning.settings),
             [(fold.name, [record_key(r) for r in fold.train], [record_key(r) for r in fold.test])
              for fold in self.prepared.folds],
-            self.targets.tolist(), self.known.tolist(), str(getattr(self.table.views, "filename", "")),
+            self.targets.tolist(), self.known.tolist(), str(getattr(self.sight.table.views, "filename", "")),
             [reading.settings for reading in (self.prepared.views, *self.prepared.peer_readings)],
         ]  # fmt: skip
         digest = hashlib.sha256(json.dumps(settings, default=list).encode()).hexdigest()[:12]
@@ -103,7 +94,6 @@ def learners_of(prepared: Prepared, everything: Items, motion: Motion | None) ->
     """The ways to recognise that a plan asks for; the temporal module and rules over frames where there is motion."""
     model, plan = prepared.model, prepared.plan
     questions = questions_of(prepared.protocol.task, prepared.protocol.classes)
-    frontal = int(np.abs(view_angles(model.config.rig)).sum(axis=1).argmin())
     asked = ZeroShot(model, questions, prepared.exclusive)
     chosen: list[Learner] = [AskedOnce(asked, everything)]
     if plan.tune:
@@ -116,7 +106,7 @@ def learners_of(prepared: Prepared, everything: Items, motion: Motion | None) ->
             chosen.append(TemporalFusion(motion, texts))
         chosen += [AskedOnce(FrameRule(asked, "mean"), everything), AskedOnce(FrameRule(asked, "max"), everything)]
     if plan.peers != "none":
-        chosen += [frontal_probe(frontal), mean_probe(), landmark_mlp()]
+        chosen += [frontal_probe(prepared.frontal_view), mean_probe(), landmark_mlp()]
     if plan.peers == "all":
         chosen.append(unit_forest())
     chosen += [AskedOnce(view, everything) for view in single_views(asked)]
@@ -128,7 +118,7 @@ def learners_of(prepared: Prepared, everything: Items, motion: Motion | None) ->
 @lru_cache(maxsize=1)
 def bench(plan: ProtocolPlan, token: str) -> Bench:
     """The bench of a plan, made once per process and run (which `token` names)."""
-    return Bench(prepared_plan(plan, token))
+    return Bench(run_sight(plan, token))
 
 
 def judge_fold(plan: ProtocolPlan, token: str, item: tuple[int, int]) -> None:
@@ -144,7 +134,7 @@ def judge_fold(plan: ProtocolPlan, token: str, item: tuple[int, int]) -> None:
     train = where.examples([where.place[record_key(record)] for record in fold.train])
     tested = np.array([where.place[record_key(record)] for record in fold.test], np.int64)
     asked = where.items.take(tested)
-    columns: dict[str, list] = {name: [] for name in PART}
+    columns: dict[str, list] = {name: [] for name in PART if name != "digest"}
     for place, learner in enumerate(where.learners):
         started = time.perf_counter()
         fitted = learner.fit(train, np.random.default_rng([seed, number, place]))
@@ -161,7 +151,29 @@ def judge_fold(plan: ProtocolPlan, token: str, item: tuple[int, int]) -> None:
     arrays = {name: np.concatenate(values) for name, values in columns.items()}
     arrays["failed"] = arrays["failed"].astype(np.int8)  # the reader of .npz knows no bool
     with atomic_write(part_path(where.folder, item)) as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        np.savez_compressed(file, allow_pickle=False, digest=np.array(_digest(arrays)), **arrays)
+
+
+def read_part(path: Path) -> dict[str, np.ndarray]:
+    """One fold's predictions.
+
+    Raises:
+        MeshFormatError: a file that is none, or that was edited.
+    """
+    arrays = read_arrays(path, PART)
+    written = str(arrays.pop("digest", np.array("")))
+    if _digest(arrays) != written:
+        raise MeshFormatError(path, "digest", f"predictions as they were saved, {written[:12]}", "others; delete it")
+    return arrays
+
+
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
+    found = hashlib.sha256()
+    for name in sorted(arrays):
+        values = arrays[name]
+        found.update(name.encode())
+        found.update("\0".join(values.tolist()).encode() if values.dtype.kind == "U" else values.tobytes())
+    return found.hexdigest()
 
 
 def part_path(folder: Path, item: tuple[int, int]) -> Path:

@@ -84,6 +84,34 @@ def plan_frames(records: Iterable[Record], datasets: Sequence[Dataset], frames: 
     return FramePlan(tuple(clips), rows, (*seconds, *[0.0] * (count - len(seconds))))
 
 
+def single_frames(plan: FramePlan, chosen: Mapping[str, int]) -> FramePlan:
+    """The plan with one mesh of each record, those of sequences in clips of their own: for what looks at no motion.
+
+    Args:
+        plan: of all frames.
+        chosen: record -> the row of its mesh in `plan`.
+    """
+    wanted, place_of = set(chosen.values()), {}
+    clips: list[Clip] = []
+    seconds: list[float] = []
+    row = 0
+    for clip in plan.clips:
+        rows = range(row, row + len(clip.paths))
+        row += len(clip.paths)
+        parts = [(clip, rows)]
+        if clip.is_sequence:
+            parts = [
+                (Clip(clip.root, (path,), False), range(at, at + 1))
+                for path, at in zip(clip.paths, rows, strict=True)
+                if at in wanted
+            ]
+        for part, kept in parts:
+            place_of |= {at: len(seconds) + number for number, at in enumerate(kept)}
+            seconds += [plan.seconds[at] for at in kept]
+            clips.append(part)
+    return FramePlan(tuple(clips), {key: (place_of[at],) for key, at in chosen.items()}, tuple(seconds))
+
+
 def chosen_frames(record: Record, count: int) -> tuple[int, ...]:
     """Evenly spaced frames of a sequence, with its labelled onset and apex among them."""
     last = len(record.frames) - 1

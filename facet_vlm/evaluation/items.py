@@ -88,11 +88,11 @@ def pooled_items(
         neutrality: probability of the neutral expression of every row, by the frozen model.
         pooling: frames that could not be read are left out of it.
     """
-    good = tuple(tuple(row for row in rows if not table.failed[row]) for rows in frames)
+    good = _readable(table, frames)
     failed = np.array([not rows for rows in good])
-    some = [rows if rows else frames[place][:1] for place, rows in enumerate(good)]
+    some = [rows or frames[place][:1] for place, rows in enumerate(good)]
     if pooling == "apex" or all(len(rows) == 1 for rows in some):
-        chosen = [rows[int(np.argmin(neutrality[list(rows)]))] for rows in some]
+        chosen = apex_rows(table, frames, neutrality)
         views, patches = np.asarray(table.views[chosen]), np.asarray(table.patches[chosen])
     else:
         pool = np.mean if pooling == "mean" else np.max
@@ -101,18 +101,27 @@ def pooled_items(
     return Items(views, patches, failed, frames=good, table=table, places=np.arange(len(frames)))
 
 
+def apex_rows(table: FeatureTable, frames: Sequence[tuple[int, ...]], neutrality: Float[np.ndarray, " R"]) -> list[int]:
+    """The row that speaks for each record: of its readable frames the least neutral one."""
+    some = [rows or frames[place][:1] for place, rows in enumerate(_readable(table, frames))]
+    return [rows[int(np.argmin(neutrality[list(rows)]))] for rows in some]
+
+
+def _readable(table: FeatureTable, frames: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(row for row in rows if not table.failed[row]) for rows in frames)
+
+
 def pooled_values(
-    values: Float[np.ndarray, "R P"],
-    frames: Sequence[tuple[int, ...]],
-    neutrality: Float[np.ndarray, " R"],
-    pooling: Pooling,
+    values: Float[np.ndarray, "R P"], frames: Sequence[tuple[int, ...]], pooling: Pooling
 ) -> Float[np.ndarray, "B P"]:
-    """What peers look at, pooled like the features; NaN rows are left out, a record without others stays NaN."""
+    """What peers look at, pooled like the features; NaN rows are left out, a record without others stays NaN.
+
+    Args:
+        frames: rows of each record; of pooling by the apex that frame alone.
+    """
     pooled = np.full((len(frames), values.shape[1]), np.nan, np.float32)
     for place, rows in enumerate(frames):
         good = [row for row in rows if np.isfinite(values[row]).all()]
-        if good and pooling == "apex":
-            pooled[place] = values[good[int(np.argmin(neutrality[good]))]]
-        elif good:
-            pooled[place] = (np.mean if pooling == "mean" else np.max)(values[good], axis=0)
+        if good:
+            pooled[place] = (np.max if pooling == "max" else np.mean)(values[good], axis=0)
     return pooled

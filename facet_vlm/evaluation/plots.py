@@ -121,7 +121,7 @@ def people(scores: Sequence[LearnerScores], quantity: str) -> bytes:
 
 def _own(scores: Sequence[LearnerScores]) -> int:
     """How many of the first learners are the judged model's own."""
-    return sum(score.name in ("zero-shot", "tuned", "temporal") for score in scores)
+    return sum(score.group == "own" for score in scores)
 
 
 def _quiet(axes: Any, grid: str) -> None:

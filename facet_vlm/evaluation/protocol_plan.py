@@ -5,10 +5,13 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from facet_vlm.evaluation.frames import FramePlan, plan_frames, thinned
 from facet_vlm.evaluation.items import Pooling
 from facet_vlm.evaluation.judged_model import JudgedModel, judged_model
 from facet_vlm.evaluation.readings import Alignment, LandmarkReading, UnitReading, ViewReading
+from facet_vlm.faces.views import view_angles
 from mesh4d.datasets.commands import options_of
 from mesh4d.datasets.dataset import Dataset
 from mesh4d.datasets.folds import Fold
@@ -138,6 +141,11 @@ class Prepared:
         """The pictures that the model wants."""
         config = self.model.config
         return ViewReading(config.rig, config.image_size, self.alignment, config.inputs)
+
+    @property
+    def frontal_view(self) -> int:
+        """Row of the rig's view that looks straightest at the face."""
+        return int(np.abs(view_angles(self.model.config.rig)).sum(axis=1).argmin())
 
     @property
     def peer_readings(self) -> tuple[LandmarkReading | UnitReading, ...]:

@@ -1,7 +1,6 @@
 """A protocol from data set to saved predictions and reports: read, look, learn and judge, fold by fold; resumable."""
 
 import dataclasses
-import hashlib
 import json
 import secrets
 import sys
@@ -13,13 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from facet_vlm.evaluation.fold_work import PART, Bench, bench, judge_fold, part_path
-from facet_vlm.evaluation.frames import record_key
-from facet_vlm.evaluation.leaks import prove_no_shared_content
-from facet_vlm.evaluation.protocol_plan import Prepared, ProtocolPlan, prepared_plan
-from facet_vlm.evaluation.reading_store import ReadingStore
+from facet_vlm.evaluation.cache_proof import prove_features, prove_readings
+from facet_vlm.evaluation.contents import Contents, run_contents
+from facet_vlm.evaluation.fold_work import Bench, bench, judge_fold, part_path, read_part
+from facet_vlm.evaluation.frames import FramePlan, record_key
+from facet_vlm.evaluation.items import apex_rows
+from facet_vlm.evaluation.leaks import prove_no_look_alikes, prove_no_shared_content
+from facet_vlm.evaluation.protocol_plan import ProtocolPlan, prepared_plan
+from facet_vlm.evaluation.reading_store import Reading, ReadingStore
 from facet_vlm.evaluation.run_predictions import RunPredictions, joined, read_run, write_run
-from mesh4d.io.npz import read_arrays
+from facet_vlm.evaluation.sight import Sight, run_sight
+from mesh4d.errors import SplitError
 from mesh4d.scale_out import run_items
 
 PREDICTIONS = "predictions.parquet"
@@ -42,15 +45,23 @@ def run_protocol(plan: ProtocolPlan) -> RunPredictions:
     plan.output.mkdir(parents=True, exist_ok=True)
     plan.cache_folder.mkdir(parents=True, exist_ok=True)
     times: dict[str, float] = {}
-    for reading in (prepared.views, *prepared.peer_readings):
-        started = time.perf_counter()
-        store = ReadingStore.at(plan.cache_folder, reading)
-        if store.fill(prepared.frames, plan.workers, plan.scheduler):
-            times[f"{reading.name}_s"] = time.perf_counter() - started
-    content = prove_no_shared_content(prepared.folds, prepared.frames.rows, content_hashes(prepared))
+    _take(plan, prepared.views, prepared.frames, times)
+    pictures = ReadingStore.at(plan.cache_folder, prepared.views)
+    contents = run_contents(pictures, prepared.frames, prepared.frontal_view)
+    proofs = [prove_no_shared_content(prepared.folds, prepared.frames.rows, contents.hashes)]
     started = time.perf_counter()
-    where = bench(plan, token)
+    sight = run_sight(plan, token)
     times["features_s"] = time.perf_counter() - started
+    for reading in prepared.peer_readings:
+        _take(plan, reading, sight.for_peers(), times)
+    alike = _look_alikes(sight, contents)
+    where = bench(plan, token)
+    sample = np.random.default_rng(int(token, 16))
+    proofs += [alike[0], prove_features(sight, sample), prove_readings(pictures, prepared.frames, sample)]
+    proofs += [
+        prove_readings(ReadingStore.at(plan.cache_folder, reading), where.looked, sample)
+        for reading in prepared.peer_readings
+    ]
     folder = where.folder
     folder.mkdir(exist_ok=True)
     items = [(seed, number) for seed in range(plan.seeds) for number in range(len(prepared.folds))]
@@ -64,22 +75,32 @@ def run_protocol(plan: ProtocolPlan) -> RunPredictions:
         label="folds",
     )
     times["folds_s"] = time.perf_counter() - started
-    run = _collected(where, folder, items, run_header(where, content, times))
+    run = _collected(where, folder, items, run_header(where, proofs, alike[1], times))
     write_run(run, plan.output / PREDICTIONS)
     return run
 
 
-def content_hashes(prepared: Prepared) -> list[tuple[str, str]]:
-    """Of every mesh the hash of its file and of its pictures; empty where there are none."""
-    hashes = []
-    for shard in ReadingStore.at(prepared.plan.cache_folder, prepared.views).shards(prepared.frames):
-        for value, reason, digest in zip(shard.values, shard.reasons, shard.digests, strict=True):
-            seen = hashlib.sha256(value.tobytes()).hexdigest() if not reason and np.ptp(value) else ""
-            hashes.append(("" if reason else digest, seen))
-    return hashes
+def _take(plan: ProtocolPlan, reading: Reading, frames: FramePlan, times: dict[str, float]) -> None:
+    """Take what is missing of a reading, and note how long that took."""
+    started = time.perf_counter()
+    if ReadingStore.at(plan.cache_folder, reading).fill(frames, plan.workers, plan.scheduler):
+        times[f"{reading.name}_s"] = time.perf_counter() - started
 
 
-def run_header(where: Bench, content_proof: str, times: dict[str, float]) -> dict[str, Any]:
+def _look_alikes(sight: Sight, contents: Contents) -> tuple[str, list[str]]:
+    """Records compared by the mesh that speaks for them."""
+    records = sight.prepared.records
+    keys = [record_key(record) for record in records]
+    speaking = apex_rows(sight.table, sight.rows, sight.neutrality)
+    return prove_no_look_alikes(
+        sight.prepared.folds,
+        {key: record.person for key, record in zip(keys, records, strict=True)},
+        dict(zip(keys, speaking, strict=True)),
+        contents.small,
+    )
+
+
+def run_header(where: Bench, proofs: Sequence[str], alike: Sequence[str], times: dict[str, float]) -> dict[str, Any]:
     """What stands above every number of a run, ready for JSON."""
     prepared, plan = where.prepared, where.prepared.plan
     protocol, model = prepared.protocol, prepared.model
@@ -116,10 +137,11 @@ def run_header(where: Bench, content_proof: str, times: dict[str, float]) -> dic
              "train_failed": sum(bool(where.items.failed[where.place[record_key(r)]]) for r in fold.train)}
             for number, fold in enumerate(prepared.folds)
         ],
-        "content_proof": content_proof,
+        "content_proofs": list(proofs),
+        "look_alikes": list(alike),
         "records": len(prepared.records),
         "meshes": len(prepared.frames),
-        "meshes_failed": sum(bool(reason) for reason in where.reasons),
+        "meshes_failed": sum(bool(reason) for reason in where.sight.reasons),
         "failures": failed[:MOST_LISTED],
         "runtime": times,
         "command": " ".join(["facet-vlm", *sys.argv[1:]]),
@@ -128,7 +150,7 @@ def run_header(where: Bench, content_proof: str, times: dict[str, float]) -> dic
 
 def _about_motion(where: Bench) -> str:
     """What reads motion: 4D weights, or what stands in for them; empty where there is no motion."""
-    if not where.in_motion:
+    if not where.sight.in_motion:
         return ""
     note = where.prepared.model.temporal_note
     if where.prepared.model.temporal is not None:
@@ -144,7 +166,7 @@ def _failures(where: Bench) -> list[dict[str, str]]:
     found = []
     for place, record in enumerate(where.prepared.records):
         rows = where.prepared.frames.rows[record_key(record)]
-        bad = [where.reasons[row] for row in rows if where.reasons[row]]
+        bad = [where.sight.reasons[row] for row in rows if where.sight.reasons[row]]
         if bad:
             share = "no frame" if where.items.failed[place] else f"{len(bad)} of {len(rows)} frames"
             found.append({"record": record_key(record), "lost": share, "reason": bad[0]})
@@ -158,8 +180,14 @@ def _collected(where: Bench, folder: Path, items: Sequence[tuple[int, int]], hea
     truth = np.where(where.known, where.targets, np.nan)
     parts, seconds, notes = [], [], []
     for seed, number in items:
-        part = read_arrays(part_path(folder, (seed, number)), PART)
+        part = read_part(part_path(folder, (seed, number)))
         rows, size = part["record"], len(part["record"])
+        tested = [where.place[record_key(record)] for record in where.prepared.folds[number].test]
+        if rows.tolist() != tested * len(header["learners"]):
+            path = part_path(folder, (seed, number))
+            raise SplitError(
+                f"{path}: expected the fold's {len(tested)} test records per learner, found others; delete it"
+            )
         parts.append(
             RunPredictions(
                 header, part["learner"], np.full(size, seed), np.full(size, number),

@@ -32,10 +32,11 @@ def rank_counts(
     for label in range(scores.shape[1]):
         rows = np.flatnonzero(np.isfinite(scores[:, label]) & np.isfinite(truth[:, label]))
         values = scores[rows, label]
-        known, place = np.unique(values, return_inverse=True)
-        if len(known) > BINS:
-            place = ((rankdata(values, "average") - 1) * BINS / len(values)).astype(np.int64)
-        np.add.at(counts, (person[rows], label, (truth[rows, label] > 0).astype(int), place), 1)
+        place = rankdata(values, "dense").astype(np.int64) - 1
+        if len(values) and place.max() >= BINS:
+            place = ((rankdata(values) - 1) * BINS / len(values)).astype(np.int64)
+        positive = (truth[rows, label] > 0).astype(np.int64)
+        np.add.at(counts[:, label], (person[rows], positive, place), 1)
     return counts
 
 

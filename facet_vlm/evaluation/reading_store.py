@@ -125,9 +125,9 @@ class ReadingStore:
         return self.folder / f"{hashlib.sha256(chr(10).join(parts).encode()).hexdigest()[:24]}.npz"
 
 
-def _take(store: ReadingStore, clip: Clip) -> None:
-    """Read the meshes of a clip and write its shard."""
-    take = store.reading.of_clip(clip.is_sequence)
+def read_clip(reading: Reading, clip: Clip) -> Shard:
+    """Take a reading from the meshes of a clip."""
+    take = reading.of_clip(clip.is_sequence)
     values: list[np.ndarray | None] = []
     reasons, digests = [], []
     for path in clip.paths:
@@ -141,10 +141,16 @@ def _take(store: ReadingStore, clip: Clip) -> None:
         reasons.append(reason)
         digests.append(digest)
     known = next((value for value in values if value is not None), None)
-    empty = _nothing(store.reading.layout) if known is None else np.zeros_like(known)
+    empty = _nothing(reading.layout) if known is None else np.zeros_like(known)
     stack = np.stack([empty if value is None else value for value in values])
+    return Shard(stack, tuple(reasons), tuple(digests))
+
+
+def _take(store: ReadingStore, clip: Clip) -> None:
+    """Read the meshes of a clip and write its shard."""
+    found = read_clip(store.reading, clip)
     with atomic_write(store.path_of(clip)) as file:
-        np.savez_compressed(file, values=stack, reasons=np.array(reasons), digests=np.array(digests))
+        np.savez_compressed(file, values=found.values, reasons=np.array(found.reasons), digests=np.array(found.digests))
 
 
 def _nothing(layout: str) -> np.ndarray:

@@ -51,17 +51,20 @@ Block = Heading | Sentences | Table | Picture
 
 def run_document(run: RunPredictions, scores: Sequence[LearnerScores]) -> tuple[str, list[Block]]:
     """Title and blocks of the report."""
-    protocol = run.header["protocol"]
+    protocol, every = run.header["protocol"], scores
+    scores = [s for s in every if s.group not in ("view", "part")]
     blocks: list[Block] = [
         Sentences((_asked(run),)),
         _main_table(run, scores),
-        Sentences(tuple(_reading_aid(run, scores))),
+        Sentences(tuple(_reading_aid(run, every))),
         Picture("overview", "All learners", plots.overview(scores, headline_name(run), _chance(run))),
+        *_group_table(run, every, "part", "What each part adds", "tuned"),
+        *_group_table(run, every, "view", "What each view tells alone", "zero-shot"),
         Heading("Can these numbers be trusted?"),
         Sentences(tuple(_trust(run))),
         Heading("Per class"),
         Picture("classes", "F1 of each class", plots.per_class(scores, run.classes)),
-        *(_class_table(run, score) for score in scores[: 2 if len(scores) > 1 else 1]),
+        *(_class_table(run, score) for score in scores if score.group == "own"),
     ]
     if run.exclusive:
         blocks += [
@@ -71,7 +74,7 @@ def run_document(run: RunPredictions, scores: Sequence[LearnerScores]) -> tuple[
         Heading("Calibration"),
         Table(
             ("learner", "ECE, 15 bins", "Brier"),
-            tuple((s.title, f"{s.ece:.3f}", f"{s.brier:.3f}") for s in scores),
+            tuple((s.title, _number(s.ece), _number(s.brier)) for s in scores),
         ),
         Picture("reliability", "Reliability; a dot's size is the share of predictions", plots.reliability(scores)),
         Heading("People"),
@@ -109,21 +112,40 @@ def _asked(run: RunPredictions) -> str:
 
 def _main_table(run: RunPredictions, scores: Sequence[LearnerScores]) -> Table:
     first = "accuracy (WAR)" if run.exclusive else "labels told right"
-    header = ("learner", first, "UAR", "UF1, pooled", "mean of folds", "difference", "failed", "s a fold")
+    ranked = () if run.exclusive else ("macro AUC",)
+    header = ("learner", first, "UAR", "macro F1 (UF1), pooled", *ranked, "mean of folds", "difference", "failed",
+              "s a fold")  # fmt: skip
     rows = [
         (
-            s.title, str(s.accuracy), str(s.uar), str(s.uf1), f"{s.fold_mean:.3f} ± {s.fold_sd:.3f}",
-            "-" if s.gap is None else f"{s.gap.value:+.3f} [{s.gap.low:+.3f}, {s.gap.high:+.3f}]",
-            str(s.failed), f"{s.seconds_a_fold:.2f}",
+            s.title, str(s.accuracy), str(s.uar), str(s.uf1), *(() if s.auc is None else (str(s.auc),)),
+            f"{s.fold_mean:.3f} ± {s.fold_sd:.3f}", _gap(s), str(s.failed), f"{s.seconds_a_fold:.2f}",
         )
         for s in scores
     ]  # fmt: skip
     return Table(header, tuple(rows))
 
 
+def _gap(score: LearnerScores) -> str:
+    return "-" if score.gap is None else f"{score.gap.value:+.3f} [{score.gap.low:+.3f}, {score.gap.high:+.3f}]"
+
+
+def _group_table(
+    run: RunPredictions, scores: Sequence[LearnerScores], group: str, heading: str, whole: str
+) -> list[Block]:
+    """Variants of one learner under it."""
+    some = [s for s in scores if s.group == group]
+    base = [s for s in scores if s.name == whole]
+    if not some or not base:
+        return []
+    header = (whole, headline_name(run), "UAR", "macro F1 (UF1), pooled", "difference")
+    rows = tuple((s.title, str(s.headline), str(s.uar), str(s.uf1), _gap(s)) for s in some)
+    first = (base[0].title, str(base[0].headline), str(base[0].uar), str(base[0].uf1), "-")
+    return [Heading(heading), Table(header, (first, *rows))]
+
+
 def _reading_aid(run: RunPredictions, scores: Sequence[LearnerScores]) -> list[str]:
     reference = next((s.title for s in scores if s.gap is None), "")
-    quantity = headline_name(run)
+    quantity, people = headline_name(run), len(np.unique(run.person))
     lines = [
         "In brackets: 95 % bootstrap intervals over subjects. UAR and UF1 are computed once, from predictions pooled "
         f"over folds, rounds and seeds; 'mean of folds' is the mean ± standard deviation of each fold's {quantity}. "
@@ -133,8 +155,17 @@ def _reading_aid(run: RunPredictions, scores: Sequence[LearnerScores]) -> list[s
         lines.append(
             "Labels do not exclude each other: each is told from a threshold on, chosen on people held out of the "
             "training people (zero-shot: a half). 'labels told right' counts absent labels too, and is high wherever "
-            "labels are rare. A record that failed counts as wrong in every known label."
+            "labels are rare. A record that failed counts as wrong in every known label; AUC, which needs no "
+            "threshold, leaves it out."
         )
+    if any(s.headline.is_degenerate for s in scores):
+        lines.append(
+            "An interval without width is no certainty: all people did alike, so that drawing them again says nothing. "
+            f"Of {people} people without an error, up to {1 - 0.05 ** (1 / people):.0%} of all people may show some "
+            "(95 %, rule of three)."
+        )
+    if run.header.get("temporal"):
+        lines.append(f"{run.header['temporal']}.")
     if run.header["model"]["fusion_trained"] is False:
         lines.append("The model's fusion has learnt nothing: zero-shot is the mean over views of CLIP's own cosines.")
     return lines
@@ -147,7 +178,9 @@ def _trust(run: RunPredictions) -> list[str]:
     return [
         f"Subject-disjoint: {len(header['folds'])} folds, each proven when it was made and again from the saved "
         f"predictions when this was written; {tested} of {len(people)} people were tested.",
-        f"Content: {header['content_proof']}.",
+        *(f"Content: {line}." for line in header["content_proofs"]),
+        *(f"LOOK AT THESE: {line}." for line in header["look_alikes"]),
+        f"Predictions' digest: {run.digest}; an edited file is refused, and one that was hashed anew has another digest.",
         *(f"Weights: {line}." for line in header["model"]["learnt"]),
         "Learners get test records without labels; stopping, regularisation, scaling and thresholds are chosen on "
         "people of the training part.",
@@ -165,9 +198,11 @@ def _class_table(run: RunPredictions, score: LearnerScores) -> Table:
     for place, label in enumerate(run.classes):
         hits, alarms, misses, _ = score.counts[place].tolist()
         precision = hits / (hits + alarms) if hits + alarms else float("nan")
-        row = (label, hits + misses, score.recall[place], precision, score.f1[place])
+        ranked = () if run.exclusive else (score.auc_of[place],)
+        row = (label, hits + misses, score.recall[place], precision, score.f1[place], *ranked)
         rows.append((row[0], str(row[1]), *(_number(value) for value in row[2:])))
-    return Table((score.title, "shown", "recall", "precision", "F1"), tuple(rows))
+    ranked = () if run.exclusive else ("AUC",)
+    return Table((score.title, "shown", "recall", "precision", "F1", *ranked), tuple(rows))
 
 
 def _fold_table(run: RunPredictions, scores: Sequence[LearnerScores]) -> Table:

@@ -3,9 +3,11 @@
 A row per test record, fold, seed and learner: `learner`, `seed`, `fold`, `record`, `person`, `failed`, and lists over
 the classes: `truth` (NaN = unknown), `probabilities` (NaN where failed), `thresholds` (NaN where labels exclude each
 other). The file's metadata hold `facet4d.run`, a JSON text: protocol, folds with training people, proofs, hashes,
-failures, settings, times.
+failures, settings, times; and `facet4d.digest`, a hash of all of it, so that a file that was edited is refused. Who
+edits can hash anew: reports print the digest, and it must be the one that was published with the numbers.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from mesh4d.io.sources import expansion_limit, read_bytes
 
 FORMAT = "facet4d protocol predictions 1"
 KEY = b"facet4d.run"
+DIGEST = b"facet4d.digest"
 LISTS = ("truth", "probabilities", "thresholds")
 REQUIRED = ("format", "protocol", "classes", "exclusive", "folds", "learners", "people")
 
@@ -65,6 +68,20 @@ class RunPredictions:
         """Exactly one class holds for a record."""
         return bool(self.header["exclusive"])
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the header and of every row, as they are stored."""
+        header = {name: value for name, value in self.header.items() if name != "format"}
+        found = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+        for name in ("learner", "seed", "fold", "person"):
+            found.update(np.ascontiguousarray(getattr(self, name), np.int64).tobytes())
+        found.update(np.packbits(self.failed).tobytes())
+        found.update("\0".join(self.record).encode())
+        for name in LISTS:
+            values = np.asarray(getattr(self, name), np.float32)
+            found.update(np.isnan(values).tobytes() + np.nan_to_num(values).tobytes())
+        return found.hexdigest()
+
     def of_learner(self, place: int) -> "RunPredictions":
         """The rows of one learner."""
         rows = self.learner == place
@@ -96,7 +113,7 @@ def write_run(run: RunPredictions, path: str | PathLike[str]) -> None:
             "failed": pa.array(run.failed, pa.bool_()),
             **{name: _lists(getattr(run, name)) for name in LISTS},
         }
-    ).replace_schema_metadata({KEY: json.dumps(dict(run.header) | {"format": FORMAT})})
+    ).replace_schema_metadata({KEY: json.dumps(dict(run.header) | {"format": FORMAT}), DIGEST: run.digest})
     with atomic_write(path) as file:
         pq.write_table(table, file, compression="zstd")
 
@@ -105,7 +122,7 @@ def read_run(path: str | PathLike[str]) -> RunPredictions:
     """Read what `write_run` wrote, and prove once more that no person is on both sides of a fold.
 
     Raises:
-        MeshFormatError: a file that is none.
+        MeshFormatError: a file that is none, that was edited, or that lacks predictions.
         SplitError: a person whose predictions were made after learning from them.
     """
     content = read_bytes(path)
@@ -119,13 +136,46 @@ def read_run(path: str | PathLike[str]) -> RunPredictions:
         absent = [name for name in REQUIRED if name not in header]
         if absent or header["format"] != FORMAT:
             raise MeshFormatError(path, "metadata", f"a run in the format {FORMAT!r}", f"no {', '.join(absent)}")
-        return _from_table(header, file.read())
+        run = _from_table(header, file.read())
+        written = (file.schema_arrow.metadata or {}).get(DIGEST, b"").decode("ascii", "replace")
+        if run.digest != written:
+            raise MeshFormatError(
+                path, "digest", f"predictions as they were saved, {written[:12] or 'none written'}",
+                f"{run.digest[:12]}: the file was edited after the run",
+            )  # fmt: skip
+        _prove_complete(run, path)
+        return run
     except KeyError as error:
         raise MeshFormatError(path, "metadata", "predictions of a protocol run", f"no {error}") from error
     except (pa.ArrowException, OSError, OverflowError, ValueError, TypeError, AttributeError) as error:
         if isinstance(error, MeshFormatError | SplitError):
             raise
         raise MeshFormatError(path, "file", "predictions of a protocol run", str(error)[:200]) from error
+
+
+def _prove_complete(run: RunPredictions, path: str | PathLike[str]) -> None:
+    """Every learner has judged every test record of every fold once under each seed: none was dropped.
+
+    Raises:
+        MeshFormatError: it names the fold.
+    """
+    judged = np.stack([run.learner, run.seed, run.fold], axis=1)
+    found = {tuple(key): count for key, count in zip(*map(np.ndarray.tolist, _counted(judged)), strict=True)}
+    seeds = sorted({int(seed) for seed in run.seed}) or [0]
+    for number, fold in enumerate(run.header["folds"]):
+        for learner, about in enumerate(run.header["learners"]):
+            for seed in seeds:
+                count = found.get((learner, seed, number), 0)
+                if count != fold["test_records"]:
+                    place = f"{fold['name']}, {about['name']}, seed {seed}"
+                    raise MeshFormatError(path, place, f"{fold['test_records']} predictions", str(count))
+    rows = np.concatenate([judged, np.unique(run.record, return_inverse=True)[1][:, None]], axis=1)
+    if len(rows) and _counted(rows)[1].max() > 1:
+        raise MeshFormatError(path, "rows", "one prediction per record, learner, fold and seed", "several")
+
+
+def _counted(rows: Int[np.ndarray, "R C"]) -> tuple[Int[np.ndarray, "U C"], Int[np.ndarray, " U"]]:
+    return np.unique(rows, axis=0, return_counts=True)
 
 
 def is_run(path: str | PathLike[str]) -> bool:

@@ -18,14 +18,20 @@ from facet_vlm.evaluation.run_scores import LearnerScores, run_scores
 from mesh4d.io.atomic import atomic_write
 
 STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;color:#1f2933;max-width:1020px;margin:2rem auto;padding:0 1rem}
+:root{color-scheme:light dark;--ink:#1f2933;--soft:#52606d;--line:#d5dbe1;--strong:#9fb3c1;--page:#fff}
+@media(prefers-color-scheme:dark){:root{--ink:#e4e9ee;--soft:#a7b4c0;--line:#333c45;--strong:#5b6b79;--page:#14191e}}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--page);max-width:1080px;margin:2rem auto;
+padding:0 1rem}
 h1{font-size:1.5rem;line-height:1.25;margin:0 0 .6rem}h2{font-size:1.15rem;margin:2rem 0 .5rem;padding-top:1rem;
-border-top:1px solid #d5dbe1}
+border-top:1px solid var(--line)}
 table{border-collapse:collapse;margin:.8rem 0;font-size:.86rem;font-variant-numeric:tabular-nums}
-.wide{overflow-x:auto}th,td{padding:.28rem .6rem;border-bottom:1px solid #e4e9ee;text-align:right;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}th{border-bottom:2px solid #9fb3c1;font-weight:600}
-figure{display:inline-block;margin:.6rem 1rem .6rem 0;vertical-align:top}img{max-width:100%}
-figcaption{font-size:.82rem;color:#52606d}ul{padding-left:1.2rem}li{overflow-wrap:anywhere}
+.wide{overflow-x:auto}th,td{padding:.28rem .6rem;border-bottom:1px solid var(--line);text-align:right;
+vertical-align:top}td:not(:first-child){white-space:nowrap}small{color:var(--soft);font-size:.92em}
+th:first-child,td:first-child{text-align:left}td:first-child{min-width:9rem}
+th{border-bottom:2px solid var(--strong);font-weight:600;vertical-align:bottom}
+figure{display:inline-block;margin:.6rem 1rem .6rem 0;vertical-align:top;max-width:100%}
+img{max-width:100%;background:#fff;border-radius:6px}.pair img{max-width:min(100%,31rem)}
+figcaption{font-size:.82rem;color:var(--soft)}ul{padding-left:1.2rem}li{overflow-wrap:anywhere}
 """
 
 
@@ -82,14 +88,13 @@ def to_html(title: str, blocks: Sequence[Block]) -> str:
                 parts.append("<ul>" + "".join(f"<li>{html.escape(text)}</li>" for text in texts) + "</ul>")
             case Table(header, rows):
                 head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
-                body = "".join(
-                    "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-                )
+                body = "".join("<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in rows)
                 parts.append(f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>')
-            case Picture(_, caption, png):
+            case Picture(name, caption, png):
+                place = ' class="pair"' if name.startswith("confusion-") else ""
                 data = base64.b64encode(png).decode("ascii")
                 image = f'<img src="data:image/png;base64,{data}" alt="{html.escape(caption)}">'
-                parts.append(f"<figure>{image}<figcaption>{html.escape(caption)}</figcaption></figure>")
+                parts.append(f"<figure{place}>{image}<figcaption>{html.escape(caption)}</figcaption></figure>")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
@@ -104,12 +109,15 @@ def run_summary(run: RunPredictions, scores: Sequence[LearnerScores]) -> dict[st
     """The numbers for machines, under the protocol they belong to."""
     header = {name: value for name, value in run.header.items() if name not in ("people", "folds", "learners")}
     return header | {
+        "digest": run.digest,
         "headline": headline_name(run),
         "people_tested": len(np.unique(run.person)),
         "learners": [
             {
-                "name": s.name, "title": s.title, "accuracy": _interval(s.accuracy), "uar": _interval(s.uar),
+                "name": s.name, "title": s.title, "group": s.group, "accuracy": _interval(s.accuracy), "uar": _interval(s.uar),
                 "uar_sd_over_classes": _finite(s.uar_sd), "uf1": _interval(s.uf1),
+                "macro_auc": None if s.auc is None else _interval(s.auc),
+                "auc": None if s.auc is None else dict(zip(run.classes, map(_finite, s.auc_of), strict=True)),
                 "difference": None if s.gap is None else _interval(s.gap),
                 "fold_mean": _finite(s.fold_mean), "fold_sd": _finite(s.fold_sd),
                 "recall": dict(zip(run.classes, map(_finite, s.recall), strict=True)),
@@ -147,6 +155,12 @@ def _finite(value: float) -> float | None:
 def _plain(text: str) -> str:
     """Text that breaks neither a Markdown table nor the page."""
     return html.escape(text, quote=False).replace("|", "\\|").replace("\n", " ")
+
+
+def _cell(text: str) -> str:
+    """A number with its interval below."""
+    value, bracket, interval = html.escape(text).partition(" [")
+    return f"{value}<br><small>[{interval}</small>" if bracket else value
 
 
 def _columns(table: Table) -> str:

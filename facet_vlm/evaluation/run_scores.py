@@ -48,7 +48,8 @@ class LearnerScores:
     auc_of: Float[np.ndarray, " K"]
     """Of each class, from records that could be read; NaN where labels exclude each other."""
     gap: Interval | None
-    """Headline minus the reference learner's, resampling the same people for both; None for the reference."""
+    """Headline minus the reference's ('tuned' where there is one, of single views 'zero-shot'), resampling the same
+    people for both; None for the reference itself."""
     fold_mean: float
     """Mean over folds of the headline: for comparison with papers that report it."""
     fold_sd: float
@@ -73,7 +74,10 @@ class LearnerScores:
 def run_scores(run: RunPredictions) -> tuple[LearnerScores, ...]:
     """The numbers of every learner."""
     names = [learner["name"] for learner in run.header["learners"]]
-    reference = names.index("tuned") if "tuned" in names else 0
+    main = names.index("tuned") if "tuned" in names else 0
+    # What a view tells alone is held against all views at once, asked in the same way.
+    reference = [names.index("zero-shot") if learner.get("group") == "view" and "zero-shot" in names else main
+                 for learner in run.header["learners"]]  # fmt: skip
     parts = [run.of_learner(place) for place in range(len(names))]
     counts = [sample_counts(part) for part in parts]
     by_person = [_summed(c, part.person, len(run.header["people"])) for c, part in zip(counts, parts, strict=True)]
@@ -81,13 +85,14 @@ def run_scores(run: RunPredictions) -> tuple[LearnerScores, ...]:
     tested = np.unique(run.person)
     drawn = [resampled(c[tested]) for c in by_person]
     statistic = war_of_counts if run.exclusive else mean_f1
-    base = statistic(drawn[reference]), float(statistic(by_person[reference].sum(axis=0)))
+    base = {other: (statistic(drawn[other]), float(statistic(by_person[other].sum(axis=0)))) for other in {*reference}}
     scores = []
     for place, part in enumerate(parts):
         gap = None
-        if place != reference:
-            value = float(statistic(by_person[place].sum(axis=0))) - base[1]
-            gap = Interval(value, *bounds(statistic(drawn[place]) - base[0]))
+        if place != reference[place]:
+            others, whole = base[reference[place]]
+            value = float(statistic(by_person[place].sum(axis=0))) - whole
+            gap = Interval(value, *bounds(statistic(drawn[place]) - others))
         scores.append(_scores(part, counts[place], by_person[place][tested], drawn[place], gap, place))
     return tuple(scores)
 

@@ -11,9 +11,9 @@ from jaxtyping import UInt8
 
 from facet_vlm.faces.views import face_images
 from mesh4d.errors import MeshError
-from mesh4d.in_order import in_order
 from mesh4d.io import read_mesh
 from mesh4d.landmarks.face_files import one_torch_thread
+from mesh4d.threads import in_order
 
 
 @dataclass(frozen=True)

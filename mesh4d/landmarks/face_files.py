@@ -6,10 +6,10 @@ from os import PathLike
 from pathlib import Path
 
 from mesh4d.errors import MeshError
-from mesh4d.in_order import in_order
 from mesh4d.io import read_mesh
 from mesh4d.landmarks.face_pose import FacePose, face_pose
 from mesh4d.mesh import Mesh
+from mesh4d.threads import in_order
 
 
 @dataclass(frozen=True)

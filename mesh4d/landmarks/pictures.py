@@ -10,7 +10,6 @@ Cameras are orthographic. Pictures are drawn at twice their size and averaged, w
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import no_type_check
 
@@ -21,8 +20,8 @@ from mesh4d.compiled import compiled
 from mesh4d.geometry.normals import vertex_normals
 from mesh4d.mesh import Mesh
 from mesh4d.render.cameras import Camera
-from mesh4d.render.multiview import thread_count
 from mesh4d.render.rasterize import rasterize
+from mesh4d.threads import at_once, thread_count
 
 DEPTH_LIMIT = 1.5
 OVERSAMPLING = 2
@@ -98,8 +97,7 @@ def picture(surface: Surface, window: Window, size: int) -> Float[np.ndarray, "C
 
 def pictures_of(surface: Surface, windows: Sequence[Window], size: int) -> Float[np.ndarray, "N C H W"]:
     """One picture per window, drawn on as many threads as rendering may use."""
-    with ThreadPoolExecutor(min(thread_count(), len(windows))) as pool:
-        return np.stack(list(pool.map(lambda window: picture(surface, window, size), windows)))
+    return np.stack(at_once(lambda window: picture(surface, window, size), windows, thread_count()))
 
 
 def mirrored(pictures: Float[np.ndarray, "N C H W"]) -> Float[np.ndarray, "N C H W"]:

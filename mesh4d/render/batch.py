@@ -24,8 +24,9 @@ from mesh4d.mesh import Mesh
 from mesh4d.render.cameras import Framing
 from mesh4d.render.channels import scene_of, topology_of
 from mesh4d.render.framing_rule import FramingRule
-from mesh4d.render.multiview import Picturing, picture_scenes, thread_count
+from mesh4d.render.multiview import Picturing, picture_scenes
 from mesh4d.render.view_store import ITEMS, create_store, done_items, framing_json, item_folder, rig_json, write_item
+from mesh4d.threads import thread_count
 
 LOCK = ".lock"
 AHEAD = 4

@@ -1,10 +1,9 @@
 """Meshes and sequences seen by a rig of cameras."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -17,6 +16,7 @@ from mesh4d.render.channels import CHANNEL_BANDS, Scene, bands_of, fill_channels
 from mesh4d.render.rasterize import MAX_SIZE, Fragments
 from mesh4d.render.shading import STUDIO, Shading
 from mesh4d.sequence import MeshSequence
+from mesh4d.threads import at_once, thread_count
 
 Result = TypeVar("Result")
 MotionFrom = Literal["onset", "previous"]
@@ -153,7 +153,7 @@ def render_views(
         reference = frames[onset if motion_from == "onset" else max(0, number - 1)]
         return scene_of(shared, frames[number], picturing.channels, reference, framing.rotation)
 
-    scenes = _map(scene, range(len(frames)), workers)
+    scenes = at_once(scene, range(len(frames)), workers)
     images, ids = picture_scenes(scenes, picturing, framing, workers, keep_triangle_ids)
     return Views(images, picturing.bands, rig, framing, ids)
 
@@ -169,7 +169,7 @@ def picture_scenes(
     images = np.empty((pictures, size, size, len(picturing.bands)), np.float32)
     ids = np.full((pictures, size, size), -1, np.int32) if keep_triangle_ids else None
     workers = workers if backend.views_in_parallel else 1
-    drawers = _map(lambda scene: backend.prepare(scene.vertices, scene.topology.faces), scenes, workers)
+    drawers = at_once(lambda scene: backend.prepare(scene.vertices, scene.topology.faces), scenes, workers)
 
     def see(number: int) -> Fragments:
         return drawers[number // len(rig)](cameras[number % len(rig)], size)
@@ -206,27 +206,6 @@ def _in_two_steps(
             ]
         for end in ends:
             end.result()
-
-
-def thread_count() -> int:
-    """Threads to render with: NUMBA_NUM_THREADS or OMP_NUM_THREADS if set, else the cores this process may use.
-
-    Task schedulers set those variables to 1 in their workers, so nested rendering does not oversubscribe.
-    """
-    for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
-        value = os.environ.get(variable, "")
-        if value.isdecimal() and int(value) > 0:
-            return int(value)
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def _map(work: Callable[[Any], Result], items: Sequence[Any], workers: int) -> list[Result]:
-    """The results of all items, in order. A pool per call (0.1 ms) survives fork; a compiled thread team would not."""
-    if workers == 1 or len(items) == 1:
-        return [work(item) for item in items]
-    with ThreadPoolExecutor(min(workers, max(1, len(items)))) as pool:
-        return list(pool.map(work, items))
 
 
 def _finite_frames(shape: Mesh | MeshSequence) -> Float[np.ndarray, "T V 3"]:

@@ -12,12 +12,12 @@ from aublend import head_model
 from aublend.anatomy import eye_centre
 from mesh4d import Mesh, MeshError, NoFaceError, write_mesh
 from mesh4d.geometry.rigid import Similarity, rotation_from_axis_angle
-from mesh4d.in_order import AHEAD, in_order
 from mesh4d.landmarks import face_pose, in_face_frame
 from mesh4d.landmarks.face_files import aligned_files
 from mesh4d.mesh import Landmarks
 from mesh4d.render import face_frame
 from mesh4d.specs import load_toml
+from mesh4d.threads import AHEAD, in_order, thread_count
 
 SEED = 470  # of the test part
 EYE_DISTANCE_MM = 58.5
@@ -181,6 +181,7 @@ def test_in_order_keeps_few_and_stops_when_left():
     results.close()
     assert most <= 3 and begun <= 20 + 3 * AHEAD
     assert list(in_order(work, [], workers=2)) == []
+    assert list(in_order(lambda _: thread_count(), [0, 1], workers=2)) == [1, 1]
     with pytest.raises(MeshError, match="workers"):
         list(in_order(work, [1], workers=0))
     with pytest.raises(ZeroDivisionError):

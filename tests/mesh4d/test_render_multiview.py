@@ -7,8 +7,8 @@ from mesh4d.errors import MeshError
 from mesh4d.mesh import Mesh
 from mesh4d.render import CameraRig, Framing, Views, camera_rig, contact_sheet, frame_of, image_grid, render_views
 from mesh4d.render.contact_sheet import GAP, PAGE, TITLE_HEIGHT
-from mesh4d.render.multiview import thread_count
 from mesh4d.sequence import MeshSequence
+from mesh4d.threads import thread_count
 
 
 def blob() -> Mesh:

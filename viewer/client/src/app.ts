@@ -52,7 +52,7 @@ export class App {
   constructor(
     host: HTMLElement,
     public source: Source,
-    private readonly another: (source: Source, carried: string) => void,
+    private readonly another: (source: Source, carried: string | null) => App,
     carried: string | null = null,
   ) {
     this.metadata = source.metadata;
@@ -115,12 +115,12 @@ export class App {
     return works;
   }
 
-  /** Shows another head and keeps what the reader made; one with other units takes the page anew. */
-  replaceHead(source: Source): void {
+  /** Shows another head and keeps what the reader made; one with other units takes the page anew. What shows it now. */
+  replaceHead(source: Source): App {
     const { camera } = this.stage;
     const head = new Head(source.glb, this.stage);
     const same = head.names.length === this.names.length && head.names.every((name, at) => name === this.names[at]);
-    if (!same) return this.another(source, this.projectText());
+    if (!same) return this.another(source, this.names.length === 0 ? null : this.projectText());
     [this.head, this.source] = [head, source];
     const { clip } = head.rig;
     if (clip !== null && keyedUnits(this.history.now.layers).size === 0)
@@ -130,6 +130,7 @@ export class App {
     this.dock.headReplaced();
     this.setGpu(this.onGpu);
     camera.updateProjectionMatrix();
+    return this;
   }
 
   /** Frames that come from elsewhere, as keys of the layer for imports. Says how they were thinned. */

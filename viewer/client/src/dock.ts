@@ -7,8 +7,11 @@ import { headMap, REGION_COLORS, regionColors, REGION_SETS, type RegionSet } fro
 import { HeadsPanel } from "./heads_panel";
 import { LandmarkLayer } from "./landmark_layer";
 import type { HeadMap } from "./messages";
+import { OpeningsPanel } from "./openings_panel";
 import { ReadingPanel } from "./reading_panel";
 import type { View } from "./surface";
+
+type Panel = HeadsPanel | OpeningsPanel | ReadingPanel;
 
 export class Dock {
   /** The stage with the dock at its side. */
@@ -34,10 +37,11 @@ export class Dock {
     this.heads = new HeadsPanel(app, this.compare, () => this.view === "regions" && void this.colorRegions());
     this.reading = new ReadingPanel(app);
     const dock = element("aside", { class: "dock", "aria-label": "Beside the head", hidden: true });
-    dock.append(this.heads.root, this.reading.root);
+    const openings = new OpeningsPanel(app);
+    dock.append(openings.root, this.heads.root, this.reading.root);
     this.around = element("div", { class: "middle" }, dock, stageView);
-    const panels: [HTMLButtonElement, HeadsPanel | ReadingPanel][] = [];
-    const toggle = (label: string, title: string, panel: HeadsPanel | ReadingPanel): HTMLButtonElement => {
+    const panels: [HTMLButtonElement, Panel][] = [];
+    const toggle = (label: string, title: string, panel: Panel): HTMLButtonElement => {
       const made = button(label, { title, "aria-pressed": "false" }, () => {
         const chosen = panel.root.hidden ? panel : null;
         dock.hidden = chosen === null;
@@ -61,6 +65,11 @@ export class Dock {
       toggle("Heads", "Identities, styles, and two heads side by side", this.heads),
       toggle("Reading", "What FACET-VLM reads in the face", this.reading),
     );
+    if (app.metadata.openings.length > 1 && app.source.served) {
+      const dataSet = toggle("Data set", "Records that mesh4d-viewer was started with", openings);
+      this.toggles.append(dataSet);
+      dataSet.click();
+    }
     for (const [name, { label }] of Object.entries(REGION_SETS)) {
       this.set.append(element("option", { value: name }, label));
     }

@@ -35,8 +35,12 @@ export class Incoming {
   async take(files: readonly File[]): Promise<void> {
     if (files.length === 0) return;
     const name = files.length === 1 ? files[0].name : `${files.length} frames`;
+    await this.guarded(name, () => this.opened(files, name));
+  }
+
+  private async guarded(name: string, work: () => Promise<void>): Promise<void> {
     try {
-      await this.opened(files, name);
+      await work();
     } catch (error) {
       if (error instanceof Cancelled) return this.app.say(`${name}: cancelled.`);
       if (!(error instanceof Error)) throw error;
@@ -71,8 +75,29 @@ export class Incoming {
     if (animates)
       return this.solved(files.length === 1 ? file : tar(files), files.length === 1 ? name : "frames.tar", name);
     const { id, glb } = await this.rigOf("heads", file.name, file);
-    const metadata = { ...this.app.metadata, title: file.name, autoplay: false, weights: {}, seed: null };
-    this.app.replaceHead({ ...this.app.source, glb, metadata, head: id });
+    this.shown(file.name, glb, id);
+  }
+
+  /**
+   * Asks the server for something that lies with it, by its number; then for the curves that come with it.
+   *
+   * @param beginning whether the page begins with it: then curves that the reader has edited before a reload stay.
+   */
+  async open(number: number, beginning = false): Promise<void> {
+    const { name, moves } = this.app.metadata.openings[number];
+    const query = { opening: String(number) };
+    await this.guarded(name, async () => {
+      const { id, glb } = await this.rigOf("heads", name, null, query);
+      this.finished();
+      const app = this.shown(name, glb, id);
+      if (!moves || (beginning && app.history.canUndo)) return;
+      await app.incoming.guarded(name, () => app.incoming.solved(null, name, name, query));
+    });
+  }
+
+  private shown(title: string, glb: ArrayBuffer, head: string): App {
+    const metadata = { ...this.app.metadata, title, autoplay: false, weights: {}, seed: null };
+    return this.app.replaceHead({ ...this.app.source, glb, metadata, head });
   }
 
   /** Without a server a page can still show rigs that are files of its own kind. */
@@ -81,16 +106,20 @@ export class Incoming {
       throw new Error("this page can open projects, curves, sound and .glb rigs; mesh4d-viewer opens other heads");
     }
     const glb = await inflated(new Uint8Array(await file.arrayBuffer()));
-    const metadata = { ...this.app.metadata, title: file.name, autoplay: false, weights: {}, seed: null };
-    this.app.replaceHead({ ...this.app.source, glb, metadata, head: "" });
+    this.shown(file.name, glb, "");
   }
 
   /** The curves behind a sequence, into the timeline. */
-  private async solved(body: Blob, sent: string, name: string): Promise<void> {
+  private async solved(
+    body: Blob | null,
+    sent: string,
+    name: string,
+    query: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
     if (this.app.names.length === 0) throw new Error("this head has no units to move; open a head first");
     const signal = this.begin();
     const { answer, id } = await workedOn({
-      route: "sequences", name: sent, query: { head: this.app.source.head }, body, result: "curves.json", signal,
+      route: "sequences", name: sent, query: { head: this.app.source.head, ...query }, body, result: "curves.json", signal,
       said: (stage) => this.progress(`${name}: ${stage}`),
     }); // prettier-ignore
     const { fps, curves, notes } = (await answer.json()) as SolvedCurves;

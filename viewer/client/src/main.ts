@@ -31,10 +31,11 @@ export { peaksOf, wavFile } from "./waveform";
 /** The running viewer, once `document.documentElement.dataset.viewer` says "ready". */
 export let app: App | null = null;
 
-function show(host: HTMLElement, source: Source, carried: string | null = null): void {
+function show(host: HTMLElement, source: Source, carried: string | null = null): App {
   const before = app;
   app = new App(host, source, (other, project) => show(host, other, project), carried);
   before?.dispose();
+  return app;
 }
 
 const LONGEST_WAIT_MS = 2000;
@@ -53,7 +54,9 @@ async function start(host: HTMLElement): Promise<void> {
   state["viewer"] = "loading";
   try {
     const [source] = await Promise.all([loadSource(), painted()]);
-    show(host, source);
+    const { opens } = source.metadata;
+    const shown = show(host, source);
+    if (source.served && opens !== null) void shown.incoming.open(opens, true);
     state["viewer"] = "ready";
   } catch (error) {
     // Whatever went wrong, the reader must see it in the page: there is no other place.

@@ -86,6 +86,14 @@ export interface StyleInfo {
   readonly description: string;
 }
 
+/** Something that lies with the server and that the page can ask for by its number. */
+export interface OpeningInfo {
+  readonly name: string;
+  readonly subject: string;
+  readonly expression: string;
+  readonly moves: boolean;
+}
+
 /** Where things are on a head: landmarks on its surface, and masks of its regions, on its file's own vertices. */
 export interface HeadMap {
   readonly landmark_names: readonly string[];
@@ -126,6 +134,8 @@ export interface ViewerMetadata {
   readonly arkit_rotations: readonly string[];
   readonly seed: number | null;
   readonly styles: readonly StyleInfo[];
+  readonly openings: readonly OpeningInfo[];
+  readonly opens: number | null;
 }
 
 /** How far the server is with a head that the page sent. */
