@@ -24,12 +24,18 @@ class Scores:
     view_weights: Float[np.ndarray, "B N"]
     """MTGF's weight of each view for the label that won; sums to 1."""
     scale: float
-    """Logits are scale * cosine."""
+    """Logits are scale * (cosine + margin)."""
+    margins: Float[np.ndarray, " K"] | float = 0.0
+
+    @property
+    def logits(self) -> Float[np.ndarray, "B K"]:
+        """Of the fused cosines."""
+        return self.scale * (self.fused + self.margins)
 
     @property
     def probabilities(self) -> Float[np.ndarray, "B K"]:
         """Softmax of the fused logits."""
-        return softmax(self.scale * self.fused)
+        return softmax(self.logits)
 
 
 def score_images(
@@ -38,11 +44,13 @@ def score_images(
     angles_deg: Float[np.ndarray, "N 2"],
     sentences: Mapping[str, Sequence[str]],
     present: Bool[np.ndarray, "B N"] | None = None,
+    margins: Float[np.ndarray, " K"] | float = 0.0,
 ) -> Scores:
     """Score every face; a row's result depends on nothing but its own pictures.
 
     Args:
         present: False where a view is missing; None is all there.
+        margins: what each label's cosine is helped by, before one wins.
     """
     was_training = network.training
     device = next(network.parameters()).device
@@ -51,17 +59,18 @@ def score_images(
     rows: list[tuple[torch.Tensor, ...]] = []
     with torch.inference_mode():
         classes = network.classes(sentences)
+        help_of = torch.as_tensor(margins, dtype=classes.dtype, device=device)
         for start in range(0, len(images), CHUNK):
             some = torch.from_numpy(images[start : start + CHUNK]).to(device)
             angles = torch.from_numpy(angles_deg).float().expand(len(some), -1, -1).to(device)
             seen = network.look(some, angles, torch.from_numpy(present[start : start + CHUNK]).to(device))
             fused, weights = network.fuse(seen, classes)
-            won = weights[torch.arange(len(some)), fused.argmax(dim=1)]
+            won = weights[torch.arange(len(some)), (fused + help_of).argmax(dim=1)]
             rows.append((fused.cpu(), (seen.views @ classes.T).cpu(), won.cpu()))
         scale = float(network.scale)
     network.train(was_training)
     fused, per_view, weights = (torch.cat(column).numpy() for column in zip(*rows, strict=True))
-    return Scores(fused, per_view, weights, scale)
+    return Scores(fused, per_view, weights, scale, margins)
 
 
 def softmax(logits: Float[np.ndarray, "*B K"]) -> Float[np.ndarray, "*B K"]:

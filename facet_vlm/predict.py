@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from aublend.registration import HeadFit
 from facet_vlm.faces.file_images import file_images
@@ -19,6 +19,7 @@ from facet_vlm.network.local import frozen_faces
 from facet_vlm.network.temporal_weights import temporal_path
 from facet_vlm.network.weights import ModelCard, read_weights
 from facet_vlm.predictions import Predictions
+from mesh4d.datasets.labels import EXPRESSIONS
 from mesh4d.errors import MeshError
 from mesh4d.mesh import Mesh
 from mesh4d.sequence import MeshSequence
@@ -71,10 +72,9 @@ class FacetVLM:
         names, scores = self.score(images, labels)
         chosen, start = [], 0
         for meshes in frames:
-            chosen.append(start + apex(scores.fused[start : start + len(meshes)] * scores.scale, names))
+            chosen.append(start + apex(scores.logits[start : start + len(meshes)], names))
             start += len(meshes)
-        fused = scores.fused[chosen]
-        return Predictions(names, softmax(scores.scale * fused), fused, scores.view_weights[chosen])
+        return Predictions(names, scores.probabilities[chosen], scores.fused[chosen], scores.view_weights[chosen])
 
     def predict_files(self, paths: Sequence[str | PathLike[str]], labels: Labels = None) -> FilePredictions:
         """The expression of the head in each mesh file, on all cores; a file that cannot be read stops nothing.
@@ -93,7 +93,7 @@ class FacetVLM:
         if not images:
             raise MeshError("; ".join(f"{path}: {error}" for path, error in failures.items()) or "no files to read")
         names, scores = self.score(np.stack(list(images.values())), labels)
-        predictions = Predictions(names, softmax(scores.scale * scores.fused), scores.fused, scores.view_weights)
+        predictions = Predictions(names, scores.probabilities, scores.fused, scores.view_weights)
         return FilePredictions(tuple(images), predictions, failures)
 
     def score(self, images: UInt8[np.ndarray, "B N 3 H W"], labels: Labels = None) -> tuple[tuple[str, ...], Scores]:
@@ -107,7 +107,13 @@ class FacetVLM:
             prove_same_model(labels, self.card.weights_sha256, self.network.encoders.embed_dim)
             return labels.labels, labels.scores(self.network, frozen_faces(self.network, images, angles))
         sentences = label_sentences(labels)
-        return tuple(sentences), score_images(self.network, images, angles, sentences)
+        margins = self.margins(tuple(sentences))
+        return tuple(sentences), score_images(self.network, images, angles, sentences, margins=margins)
+
+    def margins(self, labels: Sequence[str]) -> Float[np.ndarray, " K"]:
+        """What helps labels that training never named to hold their own beside those it did."""
+        named = [label in EXPRESSIONS and label not in self.card.held_out_labels for label in labels]
+        return np.where(named, 0.0, self.card.unseen_margin)
 
     def images(self, mesh: Mesh, fit: HeadFit | None = None) -> UInt8[np.ndarray, "N 3 H W"]:
         """What the network sees of a head."""

@@ -192,6 +192,8 @@ class ViewerMetadata:
     """What the server can open besides, such as the records of a data set."""
     opens: int | None = None
     """The one of them that the page asks for at once."""
+    phones: tuple[str, ...] = ()
+    """Symbols that a sound of speech may have."""
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ def viewer_metadata(
     return ViewerMetadata(
         title, units, presets, _pad(), ARKIT_NAMES, tuple(map(_arkit_unit, ARKIT_TABLE.values())), autoplay,
         dict(weights or {}), arkit_rotations=ROTATION_NAMES, seed=seed, openings=openings, opens=opens,
+        phones=tuple(load_toml("speech")["order"]),
         styles=tuple(StyleInfo(style.name, style.description) for style in styles().values()),
     )  # fmt: skip
 

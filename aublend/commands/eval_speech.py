@@ -21,8 +21,10 @@ class EvalSpeech:
     """The rig to measure lips on; by default a held-out identity of the embedded head."""
     voices: tuple[str, ...] = ()
     """Such as flite:slt or espeak:en-gb; by default all committed ones that are installed."""
-    sentences: int = 14
-    """How many of the committed sentences."""
+    held_out: bool = False
+    """Other sentences and other voices, on which no threshold was chosen."""
+    sentences: int | None = None
+    """How many of the committed sentences; by default all."""
     methods: tuple[str, ...] = ()
     """Some of: text, "no text", "text, 20 dB", "no text, 20 dB", "text spread", energy; by default all."""
     output: Annotated[Path | None, arg(aliases=["-o"])] = None
@@ -35,13 +37,13 @@ class EvalSpeech:
         from mesh4d.io.atomic import atomic_write
         from mesh4d.specs import load_split
 
-        voices = self.voices or installed_voices()
+        voices = self.voices or installed_voices(self.held_out)
         if not voices:
             raise MeshError("no voice to measure with: apt-get install flite espeak-ng")
         if unknown := set(self.methods) - set(METHODS):
             raise MeshError(f"--methods: expected some of {', '.join(METHODS)}, found {sorted(unknown)[0]!r}")
-        texts = sentences()
-        if not 1 <= self.sentences <= len(texts):
+        texts = sentences(self.held_out)
+        if self.sentences is not None and not 1 <= self.sentences <= len(texts):
             raise MeshError(f"--sentences must be 1 to {len(texts)}, found {self.sentences}")
         rig = read_rig(self.rig) if self.rig else head_model().rig(int(load_split("aublendset")["test"][0]))
         tallies = evaluate_speech(rig, voices, texts[: self.sentences], self.methods or METHODS)

@@ -17,7 +17,9 @@ LONGEST_S = 3600.0
 BLOCK_S = 10.0
 LOUDNESS_HZ = 100
 """Loudness is measured this often."""
-FLOOR_DB = -60.0
+OPPOSITE, HEARD = -0.9, 1e-4
+"""Channels that correlate by less than the first are one sound in opposite phase; both must exceed the second."""
+FLOOR_DB = -75.0
 """Below this a recording counts as silent, relative to full scale."""
 
 
@@ -35,6 +37,8 @@ class Audio:
 
 def read_audio(path: str | PathLike[str]) -> Audio:
     """Read .wav, .flac, .ogg, .mp3 and whatever else libsndfile knows; channels are averaged, the rate changed.
+
+    Channels in opposite phase, which would cancel each other, are turned to the first one's.
 
     The file is read by blocks of BLOCK_S seconds: memory holds one block and the result (64 kB a second).
 
@@ -108,13 +112,17 @@ def _resampled_blocks(file, name: str) -> np.ndarray:
     stream = soxr.ResampleStream(file.samplerate, RATE_HZ, 1, dtype="float32")
     block = max(int(BLOCK_S * file.samplerate), 1)
     parts: list[np.ndarray] = []
+    signs: np.ndarray | None = None
     bar = tqdm(total=file.frames, desc="audio", unit="sample", unit_scale=True, leave=False, delay=2)
     with bar:
         while True:
             data = file.read(block, dtype="float32", always_2d=True)
             if not np.isfinite(data).all():
                 raise MeshFormatError(name, "samples", "finite numbers", "NaN or infinity")
-            parts.append(stream.resample_chunk(data.mean(axis=1), last=len(data) < block))
+            if signs is None and np.abs(data).max(initial=0.0) > HEARD:
+                signs = _phases(data)
+            mono = data.mean(axis=1) if signs is None else data @ signs
+            parts.append(stream.resample_chunk(mono, last=len(data) < block))
             bar.update(len(data))
             if len(data) < block:
                 break
@@ -124,3 +132,12 @@ def _resampled_blocks(file, name: str) -> np.ndarray:
     if len(samples) == 0:
         raise MeshFormatError(name, "samples", "at least one", "none")
     return np.clip(samples, -1, 1)
+
+
+def _phases(data: Float[np.ndarray, "S C"]) -> Float[np.ndarray, " C"]:
+    """Each channel's share of the average: negative where it is in opposite phase to the first."""
+    first = data[:, 0]
+    products = first @ data
+    power = np.sqrt(np.square(data).sum(axis=0) * (first @ first))
+    signs = np.where(products < OPPOSITE * np.maximum(power, 1e-12), -1.0, 1.0)
+    return (signs / data.shape[1]).astype(np.float32)

@@ -43,15 +43,18 @@ class Tally:
             total = sum(getattr(row, whole) for row in rows)
             return sum(getattr(row, part) for row in rows) / total if total else 0.0
 
-        onsets = np.concatenate([row.onset_ms for row in phones])
+        late = np.concatenate([row.onset_ms for row in phones])
+        onsets, teeth = np.abs(late), np.concatenate([row.teeth_mm for row in lips])
         return {
             "viseme accuracy": float(np.mean([row.accuracy for row in phones])),
             "onset ms (median)": float(np.median(onsets)) if len(onsets) else float("nan"),
             "onset ms (p90)": float(np.percentile(onsets, 90)) if len(onsets) else float("nan"),
+            "onset ms (mean, signed)": float(np.mean(late)) if len(late) else float("nan"),
             "bilabials closed": share("closed", "closures", lips),
             "false closures": share("false_touches", "touches", lips),
             "shut vowels": share("shut_vowels", "vowels", lips),
             "labiodental contact": share("bitten", "labiodentals", lips),
+            "lip to teeth mm": float(np.median(teeth)) if len(teeth) else float("nan"),
             "jitter mm": float(np.mean([row.jitter for row in lips])),
             "lag ms": float(np.median([row.lag_ms for row in lips])),
             "LVE mm2": float(np.mean(self.lve_mm2)),

@@ -25,7 +25,7 @@ class PhoneScores:
     accuracy: float
     """Share of the frames with speech whose viseme group is right."""
     onset_ms: Float[np.ndarray, " N"]
-    """Absolute errors of the onsets of phones that both tracks have in order."""
+    """Errors of the onsets of phones that both tracks have in order; positive where the track is late."""
     bilabials: int
     found: int
     """True bilabial runs that the track has within TOLERANCE_S."""
@@ -50,6 +50,8 @@ class LipScores:
     labiodentals: int
     bitten: int
     """True /f v/ runs during which the lower lip covers the edge of the upper teeth."""
+    teeth_mm: Float[np.ndarray, " labiodentals"]
+    """Least distance of the lower lip from the edge of the upper teeth in each of them."""
     jitter: float
     """Median absolute third difference of the middle gap, mm a frame cubed."""
     lag_ms: float
@@ -87,6 +89,7 @@ def score_lips(
     touching = lips.parting(halves).max(axis=1) <= TOUCH_MM
     closures = runs_of(truth, BILABIALS)
     bites, covering = runs_of(truth, LABIODENTALS), lips.teeth_uncovered(halves) <= TOUCH_MM
+    to_teeth = lips.teeth_distance(halves)
     speech = [p for p in truth if p.symbol != SILENCE]
     begin, end = (speech[0].start_s, speech[-1].end_s) if speech else (0.0, 0.0)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], touching.astype(int), [0]]))).reshape(-1, 2)
@@ -109,6 +112,7 @@ def score_lips(
         shut_vowels=shut,
         labiodentals=len(bites),
         bitten=sum(bool((covering & (gap > -lips.scale))[_mask(times, span)].any()) for span in bites),
+        teeth_mm=np.array([_during(to_teeth, times, span).min(initial=np.inf) for span in bites]),
         jitter=float(np.median(np.abs(np.diff(gap, 3)))) if len(gap) > 3 else 0.0,
         lag_ms=1000 * opening_lag_s(gap, fps, audio),
     )
@@ -156,4 +160,4 @@ def _onset_errors_ms(truth: Sequence[Phone], track: Sequence[Phone]) -> np.ndarr
     other = [p for p in track if p.symbol != SILENCE]
     matcher = SequenceMatcher(None, [p.symbol for p in one], [p.symbol for p in other], autojunk=False)
     pairs = [(b.a + k, b.b + k) for b in matcher.get_matching_blocks() for k in range(b.size)]
-    return np.array([1000 * abs(one[i].start_s - other[j].start_s) for i, j in pairs], float)
+    return np.array([1000 * (other[j].start_s - one[i].start_s) for i, j in pairs], float)

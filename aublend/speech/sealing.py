@@ -28,10 +28,12 @@ TEETH_SHOW_MM, SHOWN_SHARE = 1.5, 0.4
 """On /f v/ the upper lip stands this far off the lower one, in so much of the mouth's width: the teeth show."""
 BITE_MM = 0.3
 """The lower lip's edge reaches this far above the edge of the upper teeth."""
-IN_DEPTH, SHOWING = 0.15, 0.7
+IN_DEPTH, SHOWING = 0.25, 0.7
 """Weights of the lip's distance before the teeth and of hidden teeth, against the height of the lip's edge."""
-ATTACK_S, RELEASE_S = 0.07, 0.065
-"""Time from the neighbouring sound's pose into the contact, and out of it."""
+ATTACK_S, RELEASE_S = 0.095, 0.085
+"""Time from the neighbouring sound's pose into the contact, and out of it; lips move at 0.1 to 0.25 m/s at most."""
+QUICKEST_S = 0.05
+"""Time that it takes at least, however short the neighbouring sound: three frames at 60 fps, else lips would pop."""
 SHORTEST_S = 0.045
 """A contact lasts at least this long: two frames at 60 fps and to spare."""
 KEPT = {
@@ -40,8 +42,8 @@ KEPT = {
 }
 """How much of each unit that works against a contact is left before the pose is solved."""
 HELPERS = {
-    "lips": {"AU26": (1.0, 0.1), "AU24": (0.8, 0.5), "AU17": (0.5, 0.8), "AU23": (0.5, 2.0), "AU28": (0.4, 3.0)},
-    "teeth": {"AU26": (0.3, 0.1), "AU28": (0.5, 0.5), "AU17": (0.5, 0.4), "AU10": (0.6, 0.4), "AU25": (0.3, 0.4)},
+    "lips": {"AU26": (1.0, 0.1), "AU24": (0.4, 0.8), "AU17": (0.5, 0.8), "AU23": (0.5, 2.0), "AU28": (0.4, 3.0)},
+    "teeth": {"AU26": (0.3, 0.1), "AU28": (0.65, 0.3), "AU17": (0.5, 0.4), "AU10": (0.7, 0.4), "AU25": (0.3, 0.4)},
 }
 """Units that make a contact: the most that may be used of each, and what its full weight costs in mm of gap.
 
@@ -66,7 +68,7 @@ class ContactSpan:
         rise = np.clip((times - self.start_s + self.before_s) / self.before_s, 0, 1)
         fall = np.clip((self.end_s + self.after_s - times) / self.after_s, 0, 1)
         t = np.minimum(rise, fall)
-        return t * t * t * (t * (6 * t - 15) + 10)
+        return t * t * (3 - 2 * t)
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,14 @@ def contact_spans(phones: Sequence[Phone]) -> tuple[ContactSpan, ...]:
         start, end = start - 0.7 * lacking, end + 0.3 * lacking
         before = phones[first - 1].duration_s if first else ATTACK_S
         after = phones[last + 1].duration_s if last + 1 < len(phones) else RELEASE_S
-        spans.append(ContactSpan(kind, start, end, _room(before, ATTACK_S, lacking), _room(after, RELEASE_S, lacking)))
+        clear = [
+            0 <= place < len(phones) and not table[phones[place].symbol].contact for place in (first - 1, last + 1)
+        ]
+        room = [
+            _room(neighbour, usual, lacking, QUICKEST_S if free else 0.0)
+            for neighbour, usual, free in zip((before, after), (ATTACK_S, RELEASE_S), clear, strict=True)
+        ]
+        spans.append(ContactSpan(kind, start, end, *room))
     return tuple(spans)
 
 
@@ -192,7 +201,7 @@ def _teeth_residuals(lips: Lips, pose: np.ndarray, columns: list[int]) -> tuple[
     """What keeps the lower lip off the teeth, in the middle columns, and an upper lip that hides or bares the teeth.
 
     The lip's edge must reach the height of the teeth's edge; how far the lip stands before the teeth counts less,
-    because no unit but AU28 draws it in, and AU28 draws in both lips.
+    because no unit but AU28 draws it in, and AU28 draws in both lips: beyond two thirds of it they vanish.
     """
     points = lips.points.at(pose[None])[0]
     motion = lips.points.slopes(pose)[columns]
@@ -214,6 +223,6 @@ def _teeth_residuals(lips: Lips, pose: np.ndarray, columns: list[int]) -> tuple[
     return np.array(residual), np.array(jacobian)
 
 
-def _room(neighbour_s: float, usual_s: float, lacking_s: float) -> float:
-    """How long a way in or out may take: the usual time, and never more than half of the neighbouring sound."""
-    return max(min(usual_s, 0.5 * neighbour_s), 0.015 + 0.3 * lacking_s)
+def _room(neighbour_s: float, usual_s: float, lacking_s: float, least_s: float) -> float:
+    """How long a way in or out may take: the usual time, and hardly more than half of the neighbouring sound."""
+    return max(min(usual_s, 0.55 * neighbour_s), 0.015 + 0.3 * lacking_s, least_s)

@@ -28,15 +28,16 @@ class Utterance:
     phones: tuple[Phone, ...]
 
 
-def sentences() -> tuple[str, ...]:
-    """The committed sentences."""
-    return tuple(load_toml("speech_sentences")["sentences"])
+def sentences(held_out: bool = False) -> tuple[str, ...]:
+    """The committed sentences: those that thresholds were chosen on, or those that nothing was chosen on."""
+    return tuple(load_toml("speech_sentences")["held_out_sentences" if held_out else "sentences"])
 
 
-def installed_voices() -> tuple[str, ...]:
-    """The committed voices whose engine is installed."""
+def installed_voices(held_out: bool = False) -> tuple[str, ...]:
+    """The committed voices of either set whose engine is installed."""
     here = {"flite": shutil.which("flite") is not None, "espeak": synthesis.available()}
-    return tuple(voice for voice in load_toml("speech_sentences")["voices"] if here[voice.split(":")[0]])
+    voices = load_toml("speech_sentences")["held_out_voices" if held_out else "voices"]
+    return tuple(voice for voice in voices if here[voice.split(":")[0]])
 
 
 def utterance(text: str, voice: str) -> Utterance:

@@ -140,6 +140,9 @@ def _aligned(audio: Audio, words: list[str], heard: list[HeardPhone]) -> PhoneTr
 
 def _recognised(audio: Audio, heard: list[HeardPhone]) -> PhoneTrack:
     """Recognised words, aligned piece by piece; phones without words where the words do not fit."""
+    tonal = tonal_share(audio)
+    if tonal > MUSIC:
+        return _nothing(audio, NO_SPEECH)
     words: list[str] = []
     phones: list[HeardPhone] = []
     pieces = _pieces(audio)
@@ -161,10 +164,9 @@ def _recognised(audio: Audio, heard: list[HeardPhone]) -> PhoneTrack:
         return _nothing(audio, NO_SPEECH)
     agreement, fit = _agreement(phones, heard, audio.duration_s), word_fit(phones)
     confidence = _confidence(agreement, fit)
-    tonal = tonal_share(audio)
     if confidence == 0 and agreement > DOUBTFUL[0] and fit > DOUBTFUL[1] and tonal < TONAL:
         confidence = 0.15  # a voice, but a hard one: poor words still give better lips than none
-    if tonal > MUSIC or (tonal > TONAL and confidence < SUNG):
+    if tonal > TONAL and confidence < SUNG:
         confidence = 0.0
     if confidence == 0:
         return _nothing(audio, NO_SPEECH)

@@ -62,8 +62,9 @@ class Eval:
     """Also tune CVSA and MTGF per fold; --no-tune leaves that out."""
     ablate: bool = False
     """Also tune with CVSA, MTGF or text off."""
-    peers: Literal["none", "fast", "all"] = "fast"
-    """'fast': probes and landmarks; 'all': with action units too, which takes seconds per mesh, once."""
+    peers: Literal["none", "probes", "fast", "all"] = "fast"
+    """'probes': on the towers' features; 'fast': with landmarks too, which take most of a second per scan or sequence,
+    once; 'all': with action units too, which take several."""
     rounds: int | None = None
     """Fewer rounds than the protocol's (100 for BU-3DFE); the report says so."""
     max_folds: int | None = None

@@ -78,12 +78,12 @@ class Bench:
         """Where this run's folds are kept: another one for other data, weights, learners or settings."""
         protocol, plan = self.prepared.protocol, self.prepared.plan
         settings = [
-            dataclasses.asdict(protocol), plan.pooling, self.prepared.model.sha256, self.prepared.model.name,
-            self.prepared.model.temporal_note,
+            sorted(PART), dataclasses.asdict(protocol), plan.pooling,
+            self.prepared.model.sha256, self.prepared.model.name, self.prepared.model.temporal_note,
             [learner.name for learner in self.learners], dataclasses.asdict(FusionTuning.settings),
             [(fold.name, [record_key(r) for r in fold.train], [record_key(r) for r in fold.test])
              for fold in self.prepared.folds],
-            self.targets.tolist(), self.known.tolist(), str(getattr(self.sight.table.views, "filename", "")),
+            self.targets.tolist(), self.known.tolist(), self.sight.table.folder.name if self.sight.table.folder else "",
             [reading.settings for reading in (self.prepared.views, *self.prepared.peer_readings)],
         ]  # fmt: skip
         digest = hashlib.sha256(json.dumps(settings, default=list).encode()).hexdigest()[:12]
@@ -106,7 +106,9 @@ def learners_of(prepared: Prepared, everything: Items, motion: Motion | None) ->
             chosen.append(TemporalFusion(motion, texts))
         chosen += [AskedOnce(FrameRule(asked, "mean"), everything), AskedOnce(FrameRule(asked, "max"), everything)]
     if plan.peers != "none":
-        chosen += [frontal_probe(prepared.frontal_view), mean_probe(), landmark_mlp()]
+        chosen += [frontal_probe(prepared.frontal_view), mean_probe()]
+    if plan.peers in ("fast", "all"):
+        chosen.append(landmark_mlp())
     if plan.peers == "all":
         chosen.append(unit_forest())
     chosen += [AskedOnce(view, everything) for view in single_views(asked)]

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int, UInt8
 from aublend.captions import mirrored_halves
 from aublend.curves import half_weights
 from aublend.head_model import head_model
+from aublend.rig import AURig
 from facet_vlm.config import ModelConfig
 from facet_vlm.faces.views import aligned_face_images, standard_vertices
 from mesh4d.errors import SpecError
@@ -57,20 +58,20 @@ def gesture_faces(
     names = tuple(gesture_sentences())
     images, labels, people, shown = [], [], [], []
     for subject in subjects:
+        rig = head_model().rig(subject)
         rng = np.random.default_rng([seed, subject])
         for row, name in enumerate(names):
             for intensity in intensities:
                 shown.append(gesture_halves(name, intensity, rng))
-                mesh = posed_head(subject, shown[-1])
+                mesh = _posed(rig, shown[-1])
                 images.append(aligned_face_images(mesh, model.rig, model.image_size, model.inputs))
                 labels.append(row)
                 people.append(subject)
     return LabelledFaces(names, np.array(labels), np.stack(images), np.array(people), np.stack(shown))
 
 
-def posed_head(subject: int, halves: Float[np.ndarray, "2 A"]) -> Mesh:
-    """An identity of the embedded model with these units, in the face frame and at standard size."""
-    rig = head_model().rig(subject)
+def _posed(rig: AURig, halves: Float[np.ndarray, "2 A"]) -> Mesh:
+    """A rig's face with these units, in the face frame and at standard size."""
     return rig.neutral.with_vertices(standard_vertices(rig.pose(halves), straighten=False))
 
 

@@ -20,7 +20,7 @@ from mesh4d.datasets.record import Record
 from mesh4d.datasets.registry import open_dataset
 from mesh4d.errors import MeshError, SplitError
 
-Peers = Literal["none", "fast", "all"]
+Peers = Literal["none", "probes", "fast", "all"]
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,8 @@ class Prepared:
     @property
     def peer_readings(self) -> tuple[LandmarkReading | UnitReading, ...]:
         """What the peers look at beyond the model's features."""
-        wanted = {"none": (), "fast": (LandmarkReading(),), "all": (LandmarkReading(), UnitReading())}
+        landmarks = (LandmarkReading(),)
+        wanted = {"none": (), "probes": (), "fast": landmarks, "all": (*landmarks, UnitReading())}
         return wanted[self.plan.peers]
 
 

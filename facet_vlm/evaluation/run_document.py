@@ -180,7 +180,7 @@ def _trust(run: RunPredictions) -> list[str]:
         f"predictions when this was written; {tested} of {len(people)} people were tested.",
         *(f"Content: {line}." for line in header["content_proofs"]),
         *(f"LOOK AT THESE: {line}." for line in header["look_alikes"]),
-        f"Predictions' digest: {run.digest}; an edited file is refused, and one that was hashed anew has another digest.",
+        f"Predictions' digest: {run.digest}. An edited file is refused; hashed anew it has another digest.",
         *(f"Weights: {line}." for line in header["model"]["learnt"]),
         "Learners get test records without labels; stopping, regularisation, scaling and thresholds are chosen on "
         "people of the training part.",

@@ -114,7 +114,8 @@ def run_summary(run: RunPredictions, scores: Sequence[LearnerScores]) -> dict[st
         "people_tested": len(np.unique(run.person)),
         "learners": [
             {
-                "name": s.name, "title": s.title, "group": s.group, "accuracy": _interval(s.accuracy), "uar": _interval(s.uar),
+                "name": s.name, "title": s.title, "group": s.group,
+                "accuracy": _interval(s.accuracy), "uar": _interval(s.uar),
                 "uar_sd_over_classes": _finite(s.uar_sd), "uf1": _interval(s.uf1),
                 "macro_auc": None if s.auc is None else _interval(s.auc),
                 "auc": None if s.auc is None else dict(zip(run.classes, map(_finite, s.auc_of), strict=True)),

@@ -129,7 +129,7 @@ def judged_wording(
     """What is found when `candidate` stands in one label's place among the others.
 
     Args:
-        cosines: of every face with every label.
+        cosines: of every face with every label, margins added.
         column: the label that is asked for.
         truth: the right column of each face.
         scale: logits are scale * cosine.
@@ -160,15 +160,16 @@ def zero_shot(
         sentences: every label's text; of an asked label, its wordings.
     """
     each = wordings({label: sentences[label] for label in asked})
-    scores = score_images(model.network, images, view_angles(model.card.model.rig), {**sentences, **each})
     names, columns = list(sentences), list(sentences) + list(each)
-    whole = scores.fused[:, : len(names)]
+    scores = score_images(model.network, images, view_angles(model.card.model.rig), {**sentences, **each})
+    helped = scores.fused + model.margins([name.partition("#")[0] for name in columns])
+    whole = helped[:, : len(names)]
     found = []
     for label in asked:
         column = names.index(label)
         mine = [columns.index(name) for name in each if name.rpartition("#")[0] == label]
         single = tuple(
-            judged_wording(whole, scores.fused[:, row], column, truth, scores.scale, each[columns[row]]) for row in mine
+            judged_wording(whole, helped[:, row], column, truth, scores.scale, each[columns[row]]) for row in mine
         )
         together = judged_wording(whole, whole[:, column], column, truth, scores.scale, sentences[label])
         found.append(ZeroShot(label, single, together))

@@ -40,6 +40,8 @@ class ModelCard:
     weights_sha256: str = ""
     held_out_labels: list[str] = field(default_factory=list)
     """Expressions that training neither showed nor named."""
+    unseen_margin: float = 0.0
+    """Added to the cosine of a label that training never named (`facet_vlm.evaluation.unseen`)."""
 
 
 def write_weights(network: FacetNetwork, card: ModelCard, stem: Path) -> ModelCard:

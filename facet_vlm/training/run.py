@@ -8,12 +8,14 @@ from pathlib import Path
 
 from facet_vlm.config import Config, preset
 from facet_vlm.evaluation.synthetic import evaluate
+from facet_vlm.evaluation.unseen import fitted_margin
 from facet_vlm.faces.expression_set import TRAINING_PARTS, ExpressionSet, expression_set
 from facet_vlm.inference import resolve_device
 from facet_vlm.network.facet import FacetNetwork, build_network
 from facet_vlm.network.weights import ModelCard, read_weights, write_weights
 from facet_vlm.predict import load
 from facet_vlm.training.loop import train
+from facet_vlm.training.step import seen_labels
 from facet_vlm.training.team import Team, team
 from mesh4d.errors import MeshError
 from mesh4d.io.atomic import atomic_write
@@ -70,6 +72,7 @@ def run_training(config: Config, folder: Path, command: str, device: str = "auto
         validation_subjects=sorted(known["validation"]),
         held_out_subjects=held_out,
         held_out_labels=list(config.data.held_out_labels),
+        unseen_margin=_unseen_margin(network.cpu(), config, data["validation"]),
         metrics={"validation_uar": progress.best_uar, "best_epoch": progress.best_epoch},
     )
     return judged(network.cpu(), card, config, folder, device)
@@ -104,6 +107,11 @@ def judged(network: FacetNetwork, card: ModelCard, config: Config, folder: Path,
     with atomic_write(folder / "metrics.json", text=True) as file:
         json.dump(card.metrics, file, indent=1)
     return TrainedRun(stem.with_suffix(".safetensors"), card)
+
+
+def _unseen_margin(network: FacetNetwork, config: Config, validation: ExpressionSet) -> float:
+    """0 for a network that reads no sentences."""
+    return fitted_margin(network, config.model, validation, seen_labels(config)) if config.model.text else 0.0
 
 
 def commit() -> str:

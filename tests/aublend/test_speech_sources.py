@@ -155,7 +155,7 @@ def test_alignment_finds_known_times_and_every_closure(said):
     track = phone_track(said.audio, said.text)
     scores = score_phones(said.phones, track.phones, said.audio.duration_s)
     assert track.source == "alignment" and track.confidence > 0.6 and not track.notes
-    assert scores.accuracy > 0.75 and np.median(scores.onset_ms) < 15
+    assert scores.accuracy > 0.75 and np.median(np.abs(scores.onset_ms)) < 15
     assert scores.found == scores.bilabials == 7 and scores.false == 0
     again = phone_track(said.audio, said.text)
     assert again == track  # whatever the decoder heard in between
@@ -226,7 +226,7 @@ def test_a_minute_of_speech_stays_in_time(said):
     last = [Phone(p.symbol, p.start_s + shift, p.end_s + shift) for p in said.phones]
     late = [p for p in track.phones if p.start_s > shift - 0.2]
     scores = score_phones(last, late, track.duration_s)
-    assert track.source == "alignment" and np.median(scores.onset_ms) < 15 and scores.found == scores.bilabials
+    assert track.source == "alignment" and np.median(np.abs(scores.onset_ms)) < 15 and scores.found == scores.bilabials
 
 
 def test_baselines_cover_the_time_line(said):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from facet_vlm.config import ModelConfig
-from facet_vlm.evaluation.frames import plan_frames, thinned
+from facet_vlm.evaluation.frames import plan_frames, single_frames, thinned
 from facet_vlm.evaluation.judged_model import JudgedModel
-from facet_vlm.evaluation.leaks import prove_no_shared_content
+from facet_vlm.evaluation.leaks import prove_no_look_alikes, prove_no_shared_content
 from facet_vlm.evaluation.run_predictions import RunPredictions, joined
 from facet_vlm.network.facet import build_network
 from mesh4d.datasets.dataset import Dataset
@@ -70,6 +70,29 @@ def test_one_scan_under_two_names(kind: int, tmp_path) -> None:
     assert "none in both" in prove_no_shared_content(folds, plan.rows, failed)
 
 
+def test_one_face_under_two_names() -> None:
+    """Hashes know exact copies only; pictures know the others, and people who look like one person."""
+    rng = np.random.default_rng(0)
+    faces = rng.uniform(0, 255, (4, 60))  # of strangers, far apart
+    records = [scan(f"{name}{take}", name) for name in "abcd" for take in range(2)]
+    folds = [Fold("p/fold 0", tuple(records[:4]), tuple(records[4:]))]
+    keys = [f"bu3dfe:{record.name}" for record in records]
+    person_of = {key: record.person for key, record in zip(keys, records, strict=True)}
+    rows = dict(zip(keys, range(8), strict=True))
+    small = np.repeat(faces, 2, axis=0) + rng.choice([-1.5, 1.5], (8, 60))
+    proof, alike = prove_no_look_alikes(folds, person_of, rows, small)
+    assert proof.startswith("8 frontal pictures") and not alike
+    copied = small.copy()
+    copied[7] = copied[0] + rng.uniform(-1.5, 1.5, 60)
+    with pytest.raises(SplitError, match=r"bu3dfe:d1 is tested, and bu3dfe:a0 of another name"):
+        prove_no_look_alikes(folds, person_of, rows, copied)
+    copied[7] = copied[0] + rng.choice([-1.4, 1.4], 60)
+    assert "bu3dfe:a and bu3dfe:d look as alike" in prove_no_look_alikes(folds, person_of, rows, copied)[1][0]
+    copied[3] = copied[0]
+    copied[7] = np.nan
+    assert "7 frontal" in prove_no_look_alikes(folds, person_of, rows, copied)[0]
+
+
 def test_weights_that_learnt_the_judged(tmp_path) -> None:
     config = ModelConfig(image_size=32)
     model = JudgedModel("m", config, build_network(config), "0", True, frozenset({7, 451}))
@@ -116,6 +139,18 @@ def test_frames_of_a_plan(tmp_path) -> None:
     assert plan.clips[0].paths == ("F001/0.obj", "F001/3.obj", "F001/5.obj") and len(plan) == 3
     assert plan.rows["bp4d:F001/T1"] == (0, 1, 2) and plan.rows["bp4d:F001/T1#5"] == (2,)
     assert plan.seconds == (0.0, 3 / 25, 5 / 25)
+
+
+def test_one_frame_of_each_sequence(tmp_path) -> None:
+    sequence, other = clip("F001"), clip("F002")
+    scans = [dataclasses.replace(scan(f"s{n}", "F003"), dataset="bp4d") for n in range(2)]
+    plan = plan_frames([sequence, other, *scans], [dataset(sequence, tmp_path=tmp_path)], 3)
+    chosen = {key: rows[-1] for key, rows in plan.rows.items()}
+    alone = single_frames(plan, chosen)
+    paths = [path for some in alone.clips for path in some.paths]
+    assert paths == ["F001/5.obj", "F002/5.obj", "s0.wrl", "s1.wrl"] and len(alone) == len(alone.seconds) == 4
+    assert {key: paths[rows[0]] for key, rows in alone.rows.items()}["bp4d:F002/T1"] == "F002/5.obj"
+    assert alone.seconds == (5 / 25, 5 / 25, 0.0, 0.0)
 
 
 def test_plans_that_ask_for_nothing(tmp_path) -> None:

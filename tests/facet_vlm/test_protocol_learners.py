@@ -11,7 +11,8 @@ from facet_vlm.evaluation.judged_model import JudgedModel
 from facet_vlm.evaluation.learners.fusion_tuning import FusionTuning, TuningSettings
 from facet_vlm.evaluation.learners.learner import best_thresholds, held_out
 from facet_vlm.evaluation.learners.peers import frontal_probe, landmark_mlp, mean_probe, unit_forest
-from facet_vlm.evaluation.learners.zero_shot import ZeroShot, questions_of
+from facet_vlm.evaluation.learners.zero_shot import AskedOnce, ZeroShot, questions_of, single_views
+from facet_vlm.faces.views import view_angles
 from facet_vlm.inference import score_images
 from facet_vlm.language.prompts import label_sentences
 from facet_vlm.network.facet import build_network
@@ -109,7 +110,7 @@ def test_unknown_labels_teach_nothing(model: JudgedModel, examples: Examples, pl
 def test_failures_get_no_probability(model: JudgedModel, examples: Examples) -> None:
     items = dataclasses.replace(examples.items, failed=np.arange(72) == 3)
     nothing = dataclasses.replace(items, landmarks=None)
-    for learner in (ZeroShot(model, questions()), *all_learners(model)[:2]):
+    for learner in (ZeroShot(model, questions(), True), *all_learners(model)[:2]):
         scores = learner.fit(examples, np.random.default_rng(0)).score(items)
         assert np.isnan(scores[3]).all() and np.isfinite(np.delete(scores, 3, axis=0)).all()
     blind = dataclasses.replace(examples, items=nothing)
@@ -122,11 +123,24 @@ def test_zero_shot_is_the_networks_own_answer(model: JudgedModel) -> None:
     views, patches = tower_outputs(model.network, images)
     table = FeatureTable(views, patches, np.zeros(6, bool))
     items = pooled_items(table, [(row,) for row in range(6)], np.zeros(6), "apex")
-    found = ZeroShot(model, questions_of("expression", BASIC_EXPRESSIONS)).score(items, True)
-    from facet_vlm.faces.views import view_angles
-
+    found = ZeroShot(model, questions_of("expression", BASIC_EXPRESSIONS), True).score(items)
     direct = score_images(model.network, images, view_angles("fer7"), label_sentences(BASIC_EXPRESSIONS))
     np.testing.assert_allclose(found, direct.probabilities, atol=5e-3)
+
+
+def test_one_view_alone_is_the_network_without_the_others(model: JudgedModel) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (4, 7, 3, 32, 32), dtype=np.uint8)
+    views, patches = tower_outputs(model.network, images)
+    items = pooled_items(FeatureTable(views, patches, np.zeros(4, bool)), [(r,) for r in range(4)], np.zeros(4), "apex")
+    asked = ZeroShot(model, questions_of("expression", BASIC_EXPRESSIONS), True)
+    only = np.zeros((4, 7), bool)
+    only[:, 5] = True
+    direct = score_images(model.network, images, view_angles("fer7"), label_sentences(BASIC_EXPRESSIONS), only)
+    view = single_views(asked)[5]
+    np.testing.assert_allclose(view.score(items), direct.probabilities, atol=5e-3)
+    assert view.group == "view" and "pitch +20" in view.title
+    some = items.take(np.array([3, 1]))
+    np.testing.assert_array_equal(AskedOnce(view, items).fit(None, None).score(some), view.score(items)[[3, 1]])
 
 
 def test_apex_mean_and_failed_frames(model: JudgedModel) -> None:

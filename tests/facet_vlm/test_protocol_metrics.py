@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import brier_score_loss, f1_score, recall_score
+from sklearn.metrics import brier_score_loss, f1_score, recall_score, roc_auc_score
 
 from facet_vlm.evaluation.intervals import interval, resampled
 from facet_vlm.evaluation.metrics import (
@@ -14,6 +14,7 @@ from facet_vlm.evaluation.metrics import (
     recall_of_counts,
     war_of_counts,
 )
+from facet_vlm.evaluation.ranking import BINS, auc_of_counts, rank_counts
 from facet_vlm.evaluation.run_predictions import RunPredictions
 from facet_vlm.evaluation.run_scores import mean_f1, mean_recall, run_scores, sample_counts
 
@@ -39,6 +40,22 @@ def test_parity_with_scikit_learn() -> None:
     both = np.stack([chance, 1 - chance], axis=1)
     shown = np.stack([truth[:, 0], ~truth[:, 0]], axis=1).astype(float)
     assert brier_score(both, shown) == pytest.approx(2 * brier_score_loss(truth[:, 0], chance))
+
+
+@pytest.mark.parametrize(("rows", "bound"), [(BINS, 1e-12), (4000, 5e-4)])
+def test_auc_of_binned_ranks(rows: int, bound: float) -> None:
+    """Exact up to as many scores as there are bins, nearly so beyond; what is unknown or failed is left out."""
+    rng = np.random.default_rng(0)
+    truth = (rng.random((rows, 3)) < 0.3).astype(float)
+    scores = 0.6 * rng.random((rows, 3)) + 0.3 * truth
+    scores[:, 2] = scores[:, 2].round(1)
+    people = rng.integers(0, 7, rows)
+    expected = [roc_auc_score(truth[5:, label], scores[5:, label]) for label in range(3)]
+    truth[:3], scores[3:5] = np.nan, np.nan
+    counts = rank_counts(scores, truth, people, 7)
+    np.testing.assert_allclose(auc_of_counts(counts.sum(axis=0)), expected, atol=bound)
+    assert counts.sum() == 3 * (rows - 5)
+    assert np.isnan(auc_of_counts(rank_counts(scores[5:], np.ones((rows - 5, 3)), people[5:], 7).sum(axis=0))).all()
 
 
 def test_unknown_labels_count_nowhere() -> None:
@@ -109,7 +126,7 @@ def test_what_failed_is_wrong_in_every_known_label() -> None:
 def test_intervals_are_over_people() -> None:
     alike = np.tile(np.array([[[3, 0, 1, 0]]]), (6, 1, 1))
     same = interval(war_of_counts, alike, resampled(alike))
-    assert same.value == same.low == same.high == 0.75
+    assert same.value == same.low == same.high == 0.75 and same.is_degenerate
     rng = np.random.default_rng(1)
     hits = rng.binomial(10, 0.6, 400)
     counts = np.stack([hits, 0 * hits, 10 - hits, 0 * hits], axis=1)[:, None]

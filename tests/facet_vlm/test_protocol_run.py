@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -17,7 +18,7 @@ from facet_vlm.cli import main
 from facet_vlm.evaluation import fold_work
 from facet_vlm.evaluation.protocol_plan import ProtocolPlan
 from facet_vlm.evaluation.protocol_run import PREDICTIONS, evaluate_protocol, run_protocol
-from facet_vlm.evaluation.run_predictions import FORMAT, KEY, RunPredictions, read_run
+from facet_vlm.evaluation.run_predictions import FORMAT, KEY, RunPredictions, read_run, write_run
 from mesh4d.errors import MeshFormatError, SpecError, SplitError
 from mesh4d.io import write_mesh
 
@@ -77,7 +78,13 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
     write_people(folder / "data")
     (folder / "data" / f"P{PEOPLE[1]}" / "anger.npz").write_bytes(b"no mesh at all")
     plan = ProtocolPlan(
-        str(write_protocol(folder)), folder / "data", folder / "out", peers="none", device="cpu", frames=2
+        str(write_protocol(folder)),
+        folder / "data",
+        folder / "out",
+        peers="none",
+        device="cpu",
+        frames=2,
+        temporal="none",
     )
     evaluate_protocol(plan)
     return Small(folder / "data", plan, read_run(plan.output / PREDICTIONS))
@@ -91,7 +98,7 @@ def accuracy(run: RunPredictions, learner: int) -> float:
 
 def test_every_record_is_judged_once_by_each(small: Small) -> None:
     names = [learner["name"] for learner in small.run.header["learners"]]
-    assert names == ["zero-shot", "tuned", "temporal"]
+    assert names == ["zero-shot", "tuned", "temporal", "frames-mean", "frames-max", *(f"view{n}" for n in range(7))]
     for place in range(len(names)):
         part = small.run.of_learner(place)
         assert len(part.record) == len(set(part.record)) == 3 * len(PEOPLE) + 1
@@ -103,7 +110,7 @@ def test_what_cannot_be_read_is_named_and_wrong(small: Small) -> None:
     assert failure["record"] == f"synthetic:P{PEOPLE[1]}_anger" and failure["lost"] == "no frame"
     assert "anger.npz" in failure["reason"] and str(small.root) not in failure["reason"]
     rows = [n for n, name in enumerate(small.run.record) if name == f"P{PEOPLE[1]}_anger"]
-    assert small.run.failed[rows].all() and small.run.failed.sum() == len(rows) == 3
+    assert small.run.failed[rows].all() and small.run.failed.sum() == len(rows) == len(small.run.header["learners"])
     assert np.isnan(small.run.probabilities[rows]).all()
     summary = json.loads((small.plan.output / "report.json").read_text())
     zero_shot = summary["learners"][0]
@@ -150,7 +157,7 @@ def test_a_killed_run_goes_on(small: Small) -> None:
 
 def test_test_labels_change_no_prediction(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever looked at test labels (to stop, to scale, to choose) would be found out here."""
-    where = fold_work.Bench(fold_work.prepared_plan(small.plan, "labels"))
+    where = fold_work.Bench(fold_work.run_sight(small.plan, "labels"))
     fold = where.prepared.folds[0]
     place = [where.place[fold_work.record_key(record)] for record in fold.test]
     train = where.examples([where.place[fold_work.record_key(record)] for record in fold.train])
@@ -203,6 +210,66 @@ def test_hostile_predictions(small: Small, tmp_path: Path) -> None:
         pq.write_table(pq.read_table(small.plan.output / PREDICTIONS).replace_schema_metadata({KEY: header}), path)
         with pytest.raises(MeshFormatError):
             read_run(path)
+
+
+def test_edited_predictions(small: Small, tmp_path: Path) -> None:
+    """Better numbers, hidden failures, dropped rows: refused."""
+    table = pq.read_table(small.plan.output / PREDICTIONS)
+    path = tmp_path / "p.parquet"
+    turned = table.set_column(table.column_names.index("failed"), "failed", pa.array([False] * len(table)))
+    for edited in (turned, table.slice(1), table.take(pa.array(range(len(table) - 1, -1, -1)))):
+        pq.write_table(edited.replace_schema_metadata(table.schema.metadata), path)
+        with pytest.raises(MeshFormatError, match="edited after the run"):
+            read_run(path)
+    some = np.arange(len(table)) != 3
+    fields = ("learner", "seed", "fold", "person", "failed", "truth", "probabilities", "thresholds")
+    kept = {name: getattr(small.run, name)[some] for name in fields}
+    names = tuple(name for name, keep in zip(small.run.record, some, strict=True) if keep)
+    write_run(dataclasses.replace(small.run, record=names, **kept), path)  # hashed anew
+    with pytest.raises(MeshFormatError, match="expected 7 predictions, found 6"):
+        read_run(path)
+
+
+def test_caches_of_other_data_or_weights(small: Small, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(small.plan.output, output)
+    plan = dataclasses.replace(small.plan, output=output)
+    (features,) = (output / "cache").glob("features-*")
+    about = (features / "done.json").read_text()
+    (features / "done.json").write_text(about.replace('"weights": "', '"weights": "f00'))
+    with pytest.raises(MeshFormatError, match="found f00"):
+        run_protocol(plan)
+    (features / "done.json").write_text(about)
+    views = np.load(features / "views.npy")
+    np.save(features / "views.npy", views[::-1])
+    with pytest.raises(MeshFormatError, match="features: expected those of"):
+        run_protocol(plan)
+    np.save(features / "views.npy", views)
+    two = max((output / "cache").glob("views-*/*.npz"), key=lambda path: path.stat().st_size)
+    kept = two.read_bytes()
+    with np.load(two) as shard:
+        arrays = dict(shard)
+    arrays["digests"] = np.roll(arrays["digests"], 1)
+    np.savez(two, **arrays)
+    with pytest.raises(MeshFormatError, match="to be taken from a file with SHA-256"):
+        run_protocol(plan)
+    two.write_bytes(kept)
+    (part, *_) = sorted(output.glob("folds-*/*.npz"))
+    with np.load(part) as saved:
+        arrays = dict(saved)
+    np.savez(part, **(arrays | {"probabilities": arrays["probabilities"][:, ::-1]}))
+    with pytest.raises(MeshFormatError, match="delete it"):
+        run_protocol(plan)
+
+
+def test_4d_weights_of_other_3d_weights(small: Small, tmp_path: Path) -> None:
+    assert "No 4D weights" in small.run.header["temporal"] and "rules over frames" in small.run.header["temporal"]
+    (tmp_path / "motion.json").write_text('{"base_sha256": "f00"}')
+    (tmp_path / "motion.safetensors").write_bytes(b"")
+    with pytest.raises(SpecError, match="sits on the 3D weights f00"):
+        run_protocol(dataclasses.replace(small.plan, temporal=str(tmp_path / "motion.safetensors")))
+    with pytest.raises(SpecError, match="expected 4D weights"):
+        run_protocol(dataclasses.replace(small.plan, temporal=str(tmp_path / "none.safetensors")))
 
 
 def test_commands(small: Small, capsys: pytest.CaptureFixture[str]) -> None:

@@ -323,6 +323,7 @@ def metadata() -> ViewerMetadata:
         ),
         arkit_shapes=("browInnerUp",),
         arkit=(ArkitUnit("AU1", "own", {}, {}, {"browInnerUp": 1.0}, ()),),
+        phones=("SIL", "B", "P", "AA"),
     )
 
 

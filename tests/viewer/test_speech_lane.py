@@ -276,6 +276,19 @@ LANE = """
   const text = app.projectText();
   app.open("back.json", text);
   state.same = String(app.projectText() === text && app.history.now.phones.length === 5);
+  const field = () => document.querySelector(".phone-field");
+  const named_ = async (symbol) => {
+    field().value = symbol;
+    press(field(), "Enter");
+    await pause(20);
+    return app.history.now.phones.map((p) => p.symbol).join();
+  };
+  document.querySelectorAll(".phone")[1].dispatchEvent(new MouseEvent("dblclick", { bubbles: true }));
+  state.field = field().getAttribute("aria-label");
+  state.renamed = await named_("p");
+  press(boundary(), "Enter", { shiftKey: true });
+  state.unknown = `${await named_("QQ")} ${document.querySelector(".note.wrong").textContent}`;
+  await until(() => document.querySelector(".busy").hidden);
 """
 
 
@@ -296,10 +309,29 @@ def test_speech_lands_in_its_layers_and_leaves_the_hand_alone(serving, rig_glb, 
     assert state["undone"] == "0.250,0.250 0.25", "the boundary and what it did are one step"
     assert state["before"] == "undefined" and state["redone"] == "0.150,0.150"
     assert state["same"] == "true"
-    first, second, third = speech.requests
+    assert state["field"] == "Sound in bob, now B" and state["renamed"] == "SIL,P,AA,B,SIL"
+    assert state["unknown"] == "SIL,P,AA,B,SIL QQ: expected one of SIL, B, P, AA."
+    first, second, third, fourth = speech.requests
     assert first.emotion == second.emotion == third.emotion == "happiness"
+    assert [phone.symbol for phone in fourth.phones] == ["SIL", "P", "AA", "B", "SIL"], "a named sound is a hand edit"
     assert first.phones == () and third.phones[0].end_s == pytest.approx(0.15)
     assert first.sound and first.sound == third.sound, "the sound is sent once"
+
+
+@in_browser
+def test_sound_is_back_after_a_reload(serving, rig_glb, metadata):
+    tab = serving(create_app(rig_glb, metadata))
+    sound = base64.b64encode(wav()).decode()
+    tab.probe(f"""
+      const bytes = Uint8Array.from(atob("{sound}"), (letter) => letter.charCodeAt(0));
+      await app.openFile(new File([bytes], "talk.wav", {{ type: "audio/wav" }}));
+    """)
+    tab.open(tab.run("location.href"))
+    state = tab.probe("""
+      await until(() => app.timeline.sounds.get(app.history.now.sound) !== null);
+      state.seconds = app.timeline.sounds.get(app.history.now.sound).buffer.duration.toFixed(2);
+    """)
+    assert state["seconds"] == "1.00"
 
 
 CLOCK = """

@@ -84,7 +84,7 @@ export class App {
     else this.open("project.json", carried);
     this.show();
     this.listen(host);
-    void this.timeline.openEmbedded(source.metadata.sound);
+    void this.timeline.openEmbedded(source.metadata.sound).then(() => this.timeline.recallSound());
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (source.metadata.autoplay && !still && keyedUnits(this.history.now.layers).size > 0) this.timeline.start();
   }
@@ -154,7 +154,7 @@ export class App {
     if (name.toLowerCase().endsWith(".json")) {
       const { project, missing } = readProject(text, this.names);
       this.commit(project);
-      this.timeline.missSound();
+      void this.timeline.recallSound();
       this.toolbar.say(missing.length > 0 ? `Opened. This head lacks ${missing.join(", ")}.` : `Opened ${name}.`);
     } else {
       const { times, poses, ignored } = readCurves(text, this.metadata, this.names);
@@ -321,6 +321,7 @@ export class App {
       say: (message, wrong) => this.toolbar.say(message, wrong),
       head: () => this.source.head,
       emotions: this.metadata.emotions.map(({ name }) => name),
+      phones: this.metadata.phones,
       served: this.source.served,
     });
   }
@@ -350,6 +351,7 @@ export class App {
 
   private listen(host: HTMLElement): void {
     const { signal } = this.ended;
+    window.addEventListener("pagehide", () => this.autosave.flush(), { signal });
     host.addEventListener("dragover", (event) => event.preventDefault(), { signal });
     host.addEventListener(
       "drop",

@@ -3,6 +3,7 @@
 /** A place in the browser's storage; silently nothing where the page may not store (sandboxed frames, private modes). */
 export class Autosave {
   private pending: number | null = null;
+  private text: () => string = () => "";
 
   constructor(private readonly key: string) {}
 
@@ -12,17 +13,26 @@ export class Autosave {
 
   /** Writes what `text` gives, a little later and once however often it is asked. */
   write(text: () => string): void {
-    if (this.pending !== null) clearTimeout(this.pending);
-    this.pending = window.setTimeout(() => {
-      this.pending = null;
-      attempt(() => localStorage.setItem(this.key, text()));
-    }, 400);
+    this.drop();
+    this.text = text;
+    this.pending = window.setTimeout(() => this.flush(), 400);
+  }
+
+  /** Writes at once what waits to be written. */
+  flush(): void {
+    if (this.pending === null) return;
+    this.drop();
+    attempt(() => localStorage.setItem(this.key, this.text()));
   }
 
   forget(): void {
+    this.drop();
+    attempt(() => localStorage.removeItem(this.key));
+  }
+
+  private drop(): void {
     if (this.pending !== null) clearTimeout(this.pending);
     this.pending = null;
-    attempt(() => localStorage.removeItem(this.key));
   }
 }
 

@@ -19,7 +19,7 @@ export { mirrored } from "./mirror";
 export { VertexNormals } from "./normals";
 export { objText } from "./obj_write";
 export { poseOf } from "./pose";
-export { withBoundary } from "./phones";
+export { withBoundary, withSymbol } from "./phones";
 export { emptyProject, poseAt, tracksOfFrames, withClip, withFrames } from "./project";
 export { projectText, readProject } from "./project_file";
 export { readRig } from "./rig";

@@ -136,6 +136,7 @@ export interface ViewerMetadata {
   readonly styles: readonly StyleInfo[];
   readonly openings: readonly OpeningInfo[];
   readonly opens: number | null;
+  readonly phones: readonly string[];
 }
 
 /** How far the server is with a head that the page sent. */

@@ -42,9 +42,10 @@ export class OpeningsPanel {
     let subject: string | null = null;
     for (const { info, number } of found.slice(0, MOST_SHOWN)) {
       if (info.subject !== subject) rows.push(element("h3", {}, (subject = info.subject)));
-      const label = info.expression === "" ? info.name : info.expression;
-      const title = `${info.name}: ${info.moves ? "head and motion" : "head"}`;
-      rows.push(button(label, { title }, () => void this.app.incoming.open(number)));
+      const title = info.moves ? "Head and motion" : "Head";
+      const made = button(info.expression, { title }, () => void this.app.incoming.open(number));
+      made.append(element("span", { class: "hint" }, info.name));
+      rows.push(made);
     }
     this.list.replaceChildren(...rows);
   }

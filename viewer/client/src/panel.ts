@@ -51,7 +51,13 @@ export class Panel {
     this.root = element("aside", { class: "panel", "aria-label": "Controls" }, head);
     if (names.length === 0) {
       this.root.append(
-        element("p", { class: "empty" }, "This file has no morph targets, so there is nothing to move."),
+        element(
+          "p",
+          { class: "empty" },
+          metadata.opens === null
+            ? "This file has no morph targets, so there is nothing to move."
+            : "No sliders yet: they come with the rig that is predicted for a head.",
+        ),
       );
       return;
     }

@@ -1,7 +1,9 @@
-// The phones under the waveform: each boundary is dragged, or moved by the keyboard, and the mouth follows.
+// The phones under the waveform: each boundary is dragged, or moved by the keyboard, each sound can be named anew, and
+// the mouth follows.
 
 import { element } from "./elements";
 import type { SpokenPhone } from "./messages";
+import { PhoneField } from "./phone_field";
 import { phoneLabel, withBoundary } from "./phones";
 import type { TimeView } from "./time_view";
 
@@ -15,6 +17,8 @@ const LABEL_PX = 8;
 export interface PhoneEvents {
   /** A boundary moved; `done` when the gesture is over. */
   changed(phones: readonly SpokenPhone[], done: boolean): void;
+  /** What was typed is no phone. */
+  refused(message: string): void;
 }
 
 export class PhoneLane {
@@ -27,11 +31,19 @@ export class PhoneLane {
   private attended = 0;
   private blocks: HTMLElement[] = [];
   private handles = new Map<number, HTMLElement>();
+  private readonly field: PhoneField;
 
+  /** @param symbols that a phone may have. */
   constructor(
     private readonly view: TimeView,
     private readonly events: PhoneEvents,
+    symbols: readonly string[],
   ) {
+    this.field = new PhoneField(symbols, {
+      renamed: (phones) => events.changed(phones, true),
+      refused: (message) => events.refused(message),
+      left: () => this.handles.get(this.attended)?.focus(),
+    });
     this.root = element("div", { class: "track-row phone-row", hidden: true }, this.name, this.area);
     view.listen(this.area);
   }
@@ -43,7 +55,10 @@ export class PhoneLane {
     this.drawn = span;
     this.editable = editable;
     this.root.hidden = phones.length === 0;
-    this.area.setAttribute("aria-label", editable ? "Phones; their boundaries can be moved" : "Phones");
+    this.area.setAttribute(
+      "aria-label",
+      editable ? "Phones; their boundaries can be moved, and a double click or Enter names a sound anew" : "Phones",
+    );
     this.rebuild();
   }
 
@@ -72,9 +87,16 @@ export class PhoneLane {
     if (phoneLabel(phone) === "") made.classList.add("silent");
     else if (phone.confidence < UNSURE) made.classList.add("unsure");
     const sure = phone.confidence < UNSURE ? ", not sure" : "";
-    made.title = `${phone.symbol}${phone.word === "" ? "" : ` in “${phone.word}”`}, ${phone.start_s.toFixed(2)} to ${phone.end_s.toFixed(2)} s${sure}`;
+    made.title = `${phone.symbol}${phone.word === "" ? "" : ` in “${phone.word}”`}, ${phone.start_s.toFixed(2)} to ${phone.end_s.toFixed(2)} s${sure}${this.editable ? ". Double click: another sound" : ""}`;
     this.place(made, phone);
+    if (this.editable) made.addEventListener("dblclick", () => this.rename(place));
     return made;
+  }
+
+  private rename(place: number): void {
+    const phone = this.phones[place];
+    if (phone === undefined) return;
+    this.field.open(this.area, this.phones, place, this.view.percent(Math.max(phone.start_s, this.view.start)));
   }
 
   private place(block: HTMLElement, phone: SpokenPhone): void {
@@ -114,6 +136,11 @@ export class PhoneLane {
   }
 
   private pressed(event: KeyboardEvent, place: number): void {
+    if (event.key === "Enter") {
+      event.preventDefault();
+      event.stopPropagation();
+      return this.rename(event.shiftKey ? place + 1 : place);
+    }
     const step = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
     const leap = { PageUp: -1, PageDown: 1 }[event.key];
     if (leap !== undefined) {
@@ -159,6 +186,6 @@ export class PhoneLane {
     handle.setAttribute("aria-valuemax", after.end_s.toFixed(2));
     handle.setAttribute("aria-valuenow", before.end_s.toFixed(3));
     handle.setAttribute("aria-valuetext", `${before.end_s.toFixed(2)} seconds`);
-    handle.title = `${words[0]} | ${words[1]} at ${before.end_s.toFixed(2)} s. Drag or arrows; Page Up and Down: other boundaries`;
+    handle.title = `${words[0]} | ${words[1]} at ${before.end_s.toFixed(2)} s. Drag or arrows; Page Up and Down: other boundaries; Enter: name the sound before it, with shift the one after`;
   }
 }

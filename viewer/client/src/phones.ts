@@ -20,6 +20,19 @@ export function withBoundary(phones: readonly SpokenPhone[], after: number, time
   );
 }
 
+/** The phones with another sound in the place of one, which the reader is sure of; null for what is no phone. */
+export function withSymbol(
+  phones: readonly SpokenPhone[],
+  place: number,
+  symbol: string,
+  known: readonly string[],
+): readonly SpokenPhone[] | null {
+  const name = symbol.trim().toUpperCase() || SILENCE;
+  if (!known.includes(name)) return null;
+  if (name === phones[place].symbol) return phones;
+  return phones.map((phone, at) => (at === place ? { ...phone, symbol: name, confidence: 1 } : phone));
+}
+
 /** What the reader reads: nothing for silence. */
 export function phoneLabel(phone: SpokenPhone): string {
   return phone.symbol === SILENCE ? "" : phone.symbol;

@@ -1,6 +1,7 @@
 // Sounds that the reader opened, decoded, by the fingerprint that a project knows them by.
 
 import type { SoundReference } from "./project";
+import { keepSound, keptSound } from "./sound_vault";
 import { peaksOf, type Peaks } from "./waveform";
 
 export interface LoadedSound {
@@ -42,7 +43,16 @@ export class Sounds {
     const reference = { name, seconds: buffer.duration, fingerprint };
     const sound = { reference, buffer, peaks: peaksOf(monoOf(buffer), buffer.sampleRate) };
     this.loaded.set(fingerprint, sound);
+    void keepSound(fingerprint, name, bytes);
     return sound;
+  }
+
+  /** A project's sound, from here or out of the browser's store; null when it is in neither. */
+  async recall(reference: SoundReference): Promise<LoadedSound | null> {
+    const loaded = this.get(reference);
+    if (loaded !== null) return loaded;
+    const kept = await keptSound(reference.fingerprint);
+    return kept === null ? null : this.add(kept.name, kept.bytes);
   }
 }
 

@@ -28,6 +28,8 @@ export interface TimelineEvents {
   /** What the server calls the head that is shown. */
   head(): string;
   readonly emotions: readonly string[];
+  /** Symbols of sounds of speech. */
+  readonly phones: readonly string[];
   /** Whether a server is behind the page, which can work on speech. */
   readonly served: boolean;
 }
@@ -73,7 +75,14 @@ export class Timeline {
     const scrub = (time: number): void => this.scrub(time);
     this.ruler = new Ruler(this.view, { scrubbed: scrub, stepped: (frames) => this.step(frames) });
     this.wave = new WaveLane(this.view, scrub);
-    this.phones = new PhoneLane(this.view, { changed: (phones) => this.phonesMoved(phones) });
+    this.phones = new PhoneLane(
+      this.view,
+      {
+        changed: (phones) => this.phonesMoved(phones),
+        refused: (message) => events.say(message, true),
+      },
+      events.phones,
+    );
     this.lanes = new Lanes(animator, this.view);
     this.curves = new CurveEditor(animator, this.view, () => this.time);
     this.speech = new SpeechPanel(
@@ -182,10 +191,12 @@ export class Timeline {
     }
   }
 
-  /** Says so when the project at hand has a sound that was not opened here. */
-  missSound(): void {
+  /** Brings back the sound of the project at hand; says so when it must be opened again. */
+  async recallSound(): Promise<void> {
     const { sound } = this.animator.project;
-    if (sound !== null && this.sounds.get(sound) === null) this.events.say(`Open ${sound.name} to hear it.`);
+    if (sound === null) return;
+    if ((await this.sounds.recall(sound)) !== null) this.show(this.animator.project);
+    else this.events.say(`Open ${sound.name} to hear it.`);
   }
 
   dispose(): void {
