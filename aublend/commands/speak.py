@@ -14,7 +14,8 @@ from mesh4d.errors import MeshError
 class Speak:
     """Make a rig say a recording (wav, flac, ogg, mp3), or a text by espeak-ng, and write the animation.
 
-    Beside the animation come the audio, the curves (.csv), the phones (.TextGrid) and the head's turns (.head.csv).
+    Beside the animation come the audio, the curves (.csv), the phones (.TextGrid) and the head's turns (.head.csv);
+    a .glb holds the audio as well (KHR_audio_emitter, a draft that few programs play).
     Give --text for exact timing; without it words are recognised (English), and the result says how surely.
     """
 

@@ -32,8 +32,8 @@ IN_DEPTH, SHOWING = 0.25, 0.7
 """Weights of the lip's distance before the teeth and of hidden teeth, against the height of the lip's edge."""
 ATTACK_S, RELEASE_S = 0.095, 0.085
 """Time from the neighbouring sound's pose into the contact, and out of it; lips move at 0.1 to 0.25 m/s at most."""
-QUICKEST_S = 0.05
-"""Time that it takes at least, however short the neighbouring sound: three frames at 60 fps, else lips would pop."""
+QUICKEST_S = 0.06
+"""... at least, however short the neighbouring sound: three to four frames at 60 fps, else lips would pop."""
 SHORTEST_S = 0.045
 """A contact lasts at least this long: two frames at 60 fps and to spare."""
 KEPT = {

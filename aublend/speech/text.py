@@ -20,6 +20,11 @@ ORDINALS = {
     "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
     "twelve": "twelfth",
 }  # fmt: skip
+CURRENCY = {"$": ("dollar", "cent"), "€": ("euro", "cent"), "£": ("pound", "penny")}
+PLURALS = {"cent": "cents", "penny": "pence"}
+SHORT_FORMS = {
+    "kg": "kilograms", "km": "kilometers", "cm": "centimeters", "mm": "millimeters", "vs": "versus", "etc": "et cetera",
+}  # fmt: skip
 SIGNS = {"&": " and ", "%": " percent ", "$": " dollars ", "€": " euros ", "£": " pounds ", "+": " plus ", "@": " at "}
 
 
@@ -33,12 +38,13 @@ def spoken_words(text: str) -> list[str]:
         raise MeshError(f"text may have {LONGEST_TEXT} characters at most, found {len(text)}")
     plain = unicodedata.normalize("NFKD", text).replace("’", "'").replace("‘", "'")
     plain = "".join(c for c in plain if not unicodedata.combining(c))
+    plain = re.sub(r"(?<=\d),(?=\d{3}\b)", "", plain)
+    plain = re.sub(r"([$€£])\s?(\d+)(\.\d+)?( (?:hundred|thousand|[mb]illion))?", _price, plain)
     for sign, word in SIGNS.items():
         plain = plain.replace(sign, word)
-    plain = re.sub(r"(?<=\d),(?=\d{3}\b)", "", plain)
     plain = re.sub(r"\d+(?:\.\d+)?(?:st|nd|rd|th)?", lambda match: f" {_number(match[0])} ", plain)
     words = [word.strip("'") for word in re.findall(r"[a-z']+", plain.lower())]
-    words = [word for word in words if word]
+    words = " ".join(SHORT_FORMS.get(word, word) for word in words).split()
     if not words:
         raise MeshError(f"expected English text with at least one word, found {text[:60]!r}")
     return words
@@ -74,6 +80,17 @@ def _letter_rules() -> list[tuple[re.Pattern[str], tuple[str, ...]]]:
     return rules
 
 
+def _price(match: re.Match[str]) -> str:
+    """A price in the order in which it is said: $2.50 is 2 dollars 50 cents, $2.5 million 2.5 million dollars."""
+    sign, whole, fraction, scale = match[1], match[2], match[3] or "", match[4] or ""
+    unit, part = CURRENCY[sign]
+    plural = "" if whole == "1" and not fraction.strip(".0") and not scale else "s"
+    if scale or len(fraction) != 3:
+        return f" {whole}{fraction}{scale} {unit}{plural} "
+    parts = {"00": "", "01": f"1 {part}"}.get(fraction[1:], f"{int(fraction[1:])} {PLURALS[part]}")
+    return f" {whole} {unit}{'' if whole == '1' else 's'} {parts} "
+
+
 def _number(text: str) -> str:
     """A number in words; numbers of more than twelve digits are read digit by digit."""
     match = re.fullmatch(r"(\d+)(?:\.(\d+))?(st|nd|rd|th)?", text)
@@ -96,7 +113,7 @@ def _integer(value: int) -> str:
         return ONES[value]
     if value < 100:
         return TENS[value // 10] + (f" {ONES[value % 10]}" if value % 10 else "")
-    if 1100 <= value < 2000 and value % 100:
+    if (1100 <= value < 2000 or 2010 <= value < 2100) and value % 100:
         return f"{_integer(value // 100)} {_integer(value % 100) if value % 100 > 9 else 'oh ' + ONES[value % 100]}"
     for size, name in SCALES:
         if value >= size:

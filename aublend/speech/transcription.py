@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from aublend.speech import acoustic, spreading, synthesis
 from aublend.speech.acoustic import AlignmentError, HeardPhone
-from aublend.speech.audio import FLOOR_DB, LOUDNESS_HZ, RATE_HZ, Audio, loudness_db
+from aublend.speech.audio import FLOOR_DB, LOUDNESS_HZ, RATE_HZ, Audio, loudness_db, relative_loudness
 from aublend.speech.boundaries import SHIFTS, fine_alignment
 from aublend.speech.decoys import decoy_fit, word_fit
 from aublend.speech.denoising import denoised, is_noisy
@@ -43,6 +43,8 @@ confidence; beyond the third it is music."""
 NO_SPEECH = "no speech recognised (music, noise, or another language): the mouth stays closed"
 WORD_FIT = -25.0
 """A recognised word below this score a frame gives way to the phones heard without words."""
+UNSAID_S = 0.4
+"""Speech that a transcript may lack: 0.7 s for two words left out, 0.0 for whole sentences of four voices."""
 UNSURE, UNSURE_FIT = 0.1, -36.0
 """Words between the second and DECOY_FIT are given the first as confidence: they are taken where nothing else is."""
 BAD_WORD_FIT, BAD_WORD_BELOW = -40.0, 15.0
@@ -133,9 +135,19 @@ def _aligned(audio: Audio, words: list[str], heard: list[HeardPhone]) -> PhoneTr
     doubtful = [words[row] for row in np.flatnonzero(fits < least)]
     if doubtful and confidence > 0:
         notes.append(f"words that the audio hardly contains: {' '.join(doubtful)[:200]}")
-    return PhoneTrack(
-        _track(phones, words, audio), audio.duration_s, "alignment", tuple(words), confidence, tuple(notes)
-    )
+    track = _track(phones, words, audio)
+    unsaid_s = _unsaid_s(audio, track, heard)
+    if unsaid_s > UNSAID_S and confidence > 0:
+        notes.append(f"the transcript leaves out {unsaid_s:.1f} s of speech")
+    return PhoneTrack(track, audio.duration_s, "alignment", tuple(words), confidence, tuple(notes))
+
+
+def _unsaid_s(audio: Audio, track: tuple[Phone, ...], heard: list[HeardPhone]) -> float:
+    """For how long speech is heard where the track has silence, s."""
+    times = (np.arange(int(audio.duration_s * LOUDNESS_HZ)) + 0.5) / LOUDNESS_HZ
+    said, spoken = (phone_per_frame(p, len(times), LOUDNESS_HZ) > 0 for p in (track, _plain(heard)))
+    loud = relative_loudness(audio, times) > spreading.LOUD
+    return float((loud & spoken & ~said).sum() / LOUDNESS_HZ)
 
 
 def _recognised(audio: Audio, heard: list[HeardPhone]) -> PhoneTrack:

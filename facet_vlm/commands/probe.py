@@ -32,6 +32,7 @@ class Probe:
     train_identities: int = 60
     """People to train on, for components and inputs."""
     epochs: int = 6
+    """For components and inputs; trials of augmentation all take as many steps."""
     seeds: int = 1
     output: Annotated[Path, arg(aliases=["-o"])] = Path("runs/probes")
     """Folder for the tables and what is rendered for them."""
@@ -83,4 +84,5 @@ class Probe:
             "inputs": lambda: trials.input_trials(base),
             "augmentation": lambda: trials.augmentation_trials(base, self.people, self.synthesised),
         }[self.what]()
-        return trials.trials_table(trials.run_trials(chosen, self.output, range(self.seeds)))
+        judged = trials.SCANNED if self.what == "augmentation" else trials.JUDGED
+        return trials.trials_table(trials.run_trials(chosen, self.output, range(self.seeds), judged))

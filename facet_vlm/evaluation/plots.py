@@ -23,10 +23,10 @@ def overview(scores: Sequence[LearnerScores], quantity: str, chance: float | Non
             colour = MAIN if row < _own(scores) else OTHER
             axes.barh(row, value.value, color=colour, height=0.62)
             axes.plot([low, high], [row, row], color=INK, linewidth=1.6)
-            axes.text(min(max(high, value.value) + 0.012, 1.0), row, f"{value.value:.3f}", va="center", fontsize=9)
+            axes.text(max(high, value.value) + 0.012, row, f"{value.value:.3f}", va="center", fontsize=9)
         axes.set_yticks(range(len(scores)), [score.title for score in scores], fontsize=9)
         axes.invert_yaxis()
-        axes.set_xlim(0, 1.12)
+        axes.set_xlim(0, 1.14)
         axes.set_xlabel(f"{quantity}, with 95 % interval over subjects", fontsize=9)
         if chance is not None:
             axes.axvline(chance, color=INK, linewidth=0.8, linestyle=":")

@@ -137,10 +137,11 @@ def _group_table(
     base = [s for s in scores if s.name == whole]
     if not some or not base:
         return []
-    header = (whole, headline_name(run), "UAR", "macro F1 (UF1), pooled", "difference")
-    rows = tuple((s.title, str(s.headline), str(s.uar), str(s.uf1), _gap(s)) for s in some)
-    first = (base[0].title, str(base[0].headline), str(base[0].uar), str(base[0].uf1), "-")
-    return [Heading(heading), Table(header, (first, *rows))]
+    header = ("learner", "accuracy (WAR)" if run.exclusive else "macro AUC", "UAR", "macro F1 (UF1), pooled",
+              "difference")  # fmt: skip
+    rows = [(s.title, str(s.auc or s.accuracy), str(s.uar), str(s.uf1), _gap(s)) for s in (base[0], *some)]
+    rows[0] = (*rows[0][:-1], "-")
+    return [Heading(heading), Table(header, tuple(rows))]
 
 
 def _reading_aid(run: RunPredictions, scores: Sequence[LearnerScores]) -> list[str]:

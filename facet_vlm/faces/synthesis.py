@@ -55,6 +55,12 @@ def training_faces(seed: int, config: DataConfig) -> Iterator[Face]:
             yield Face(misplaced(accident(config.train_scenario)(mesh, rng), config, rng), one)
 
 
+def faces_per_person(config: DataConfig) -> int:
+    """How many faces `training_faces` gives."""
+    shown = len(set(EXPRESSIONS) - set(config.held_out_labels)) * len(config.train_intensities)
+    return shown + config.more_neutrals + config.mixtures + config.anything
+
+
 def judged_faces(seed: int, config: DataConfig) -> Iterator[Face]:
     """What one identity is judged by: every expression at each of the test intensities, neutral as often.
 

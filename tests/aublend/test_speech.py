@@ -14,6 +14,7 @@ from aublend import AU_NAMES, AUCurves, SpokenCurves, predict_rig, read_curves, 
 from aublend.speech.audio import RATE_HZ, Audio
 from aublend.speech.emotion_layer import emotion_halves
 from aublend.speech.gestures import accents, blink_times
+from aublend.speech.glb_sound import embed_sound, embedded_sound
 from aublend.speech.lips import find_lips
 from aublend.speech.measures import opening_lag_s, score_lips
 from aublend.speech.mesh_errors import lip_vertex_error, upper_face_deviation
@@ -21,7 +22,7 @@ from aublend.speech.phones import BILABIALS, LABIODENTALS, PHONES, VOWELS, Phone
 from aublend.speech.sealing import TOUCH_MM, contact_gap, contact_pose, contact_spans
 from aublend.speech.visemes import rig_targets, viseme_groups, visemes
 from aublend.units import AU_INDEX, N_UNITS
-from mesh4d import MeshError
+from mesh4d import MeshError, MeshFormatError
 from mesh4d.geometry.rigid import Similarity
 
 FPS = 60.0
@@ -119,6 +120,16 @@ def test_neighbouring_closures_are_one():
     assert spans[1].end_s - spans[1].start_s == pytest.approx(0.18)
     tiny = contact_spans((Phone("AA", 0.0, 0.3), Phone("B", 0.3, 0.32), Phone("AA", 0.32, 0.6)))
     assert tiny[0].end_s - tiny[0].start_s >= 2 / FPS
+
+
+def test_short_neighbours_make_no_pops():
+    quick = (Phone("AA", 0.0, 0.3), Phone("D", 0.3, 0.32), Phone("F", 0.32, 0.42), Phone("AH", 0.42, 0.45),
+             Phone("B", 0.45, 0.5), Phone("AA", 0.5, 0.8))  # fmt: skip
+    times = np.arange(0, 0.8, 1 / FPS)
+    for span in contact_spans(quick):
+        share = span.envelope(times)
+        assert share.max() == 1.0 and np.abs(np.diff(share)).max() < 0.5
+        assert (share[(times >= span.start_s) & (times <= span.end_s)] == 1).all()
 
 
 def test_closures_hold_vowels_open_on_the_driven_mesh(rig, lips, spoken):
@@ -253,12 +264,13 @@ def test_vertex_errors_agree_with_torchmetrics():
 
 def test_the_command_writes_everything(tmp_path, rig):
     write_rig(rig, tmp_path / "rig.npz")
-    soundfile.write(tmp_path / "in.flac", sound().samples, RATE_HZ)
+    soundfile.write(tmp_path / "in.wav", sound().samples, RATE_HZ)
+    wav = (tmp_path / "in.wav").read_bytes()
     rows = "".join(f"{p.start_s},{p.end_s},{p.symbol}\n" for p in covering(track(), 3.0))
     (tmp_path / "phones.csv").write_text("start,end,phone\n" + rows)
     command = [
         "rig.npz",
-        "in.flac",
+        "in.wav",
         "--phones",
         "phones.csv",
         "--emotion",
@@ -275,7 +287,21 @@ def test_the_command_writes_everything(tmp_path, rig):
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["source"] == "timing file" and result["open_contacts"] == 0
-    for name in ("talk.glb", "talk.flac", "talk.csv", "talk.TextGrid", "talk.head.csv"):
+    for name in ("talk.glb", "talk.wav", "talk.csv", "talk.TextGrid", "talk.head.csv"):
         assert (tmp_path / name).stat().st_size > 0
+    assert embedded_sound(tmp_path / "talk.glb") == (wav, "audio/wav")
     assert "AU12" in read_curves(tmp_path / "talk.csv").names
     assert read_rig(tmp_path / "talk.glb").au_names == AU_NAMES
+
+
+def test_a_glb_takes_one_sound(tmp_path, rig):
+    write_rig(rig, tmp_path / "r.glb")
+    assert embedded_sound(tmp_path / "r.glb") is None
+    embed_sound(tmp_path / "r.glb", b"RIFFxyz", "audio/wav", "a.wav")
+    assert embedded_sound(tmp_path / "r.glb") == (b"RIFFxyz", "audio/wav")
+    assert np.array_equal(read_rig(tmp_path / "r.glb").deltas, rig.deltas)
+    with pytest.raises(MeshFormatError, match="KHR_audio_emitter"):
+        embed_sound(tmp_path / "r.glb", b"more", "audio/wav", "b.wav")
+    write_rig(rig, tmp_path / "r.npz")
+    with pytest.raises(MeshFormatError, match="glb"):
+        embedded_sound(tmp_path / "r.npz")

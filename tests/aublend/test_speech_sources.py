@@ -6,12 +6,21 @@ import numpy as np
 import pytest
 import soundfile
 
-from aublend.speech import acoustic, synthesis
+from aublend.speech import acoustic, synthesis, transcription
 from aublend.speech.audio import RATE_HZ, Audio, audio_from_array, read_audio
+from aublend.speech.decoys import TURNS, decoy_fit, exchanged, word_fit
 from aublend.speech.denoising import denoised, is_noisy
 from aublend.speech.measures import score_phones
 from aublend.speech.music import tonal_share
-from aublend.speech.phones import PHONES, Phone, covering, phone_per_frame, phones_from_espeak, phones_from_symbol
+from aublend.speech.phones import (
+    PHONES,
+    VOWELS,
+    Phone,
+    covering,
+    phone_per_frame,
+    phones_from_espeak,
+    phones_from_symbol,
+)
 from aublend.speech.spreading import loud_phones, spread_words
 from aublend.speech.synthetic_corpus import utterance, with_noise
 from aublend.speech.text import guessed_pronunciation, spoken_words
@@ -60,6 +69,11 @@ def test_what_is_no_audio_is_refused(tmp_path):
         audio_from_array(np.array([0.0, np.nan], np.float32), 16000.0)
 
 
+def test_channels_in_opposite_phase_are_heard(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.stack([tone(1.0), -0.5 * tone(1.0)], axis=1), RATE_HZ)
+    assert np.abs(read_audio(tmp_path / "a.wav").samples).max() == pytest.approx(0.225, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("symbol", "phones"),
     [("AA1", ["AA"]), ("t͡ʃ", ["CH"]), ("aɪ", ["AY"]), ("AH0_B", ["AH"]), ("ax", ["AH"]), ("b", ["B"]), ("sil", ["SIL"]),
@@ -92,7 +106,10 @@ def test_covering_is_a_partition():
     ("text", "words"),
     [("It's 21 — “naïve” cats!", "it's twenty one naive cats"),
      ("the 3rd of 1984", "the third of nineteen eighty four"),
-     ("1,000,000 x 2.5%", "one million x two point five percent"), ("20th", "twentieth")],
+     ("1,000,000 x 2.5%", "one million x two point five percent"), ("20th", "twentieth"),
+     ("$25.50 in 2024", "twenty five dollars fifty cents in twenty twenty four"),
+     ("£1 a kg, etc.", "one pound a kilograms et cetera"),
+     ("$3 & 1.5 m", "three dollars and one point five m"), ("$3.5 billion", "three point five billion dollars")],
 )  # fmt: skip
 def test_text_becomes_words(text, words):
     assert " ".join(spoken_words(text)) == words
@@ -165,6 +182,30 @@ def test_a_wrong_transcript_is_noticed(said):
     track = phone_track(said.audio, "Every single evening she is singing there again")
     assert "transcript does not match" in track.notes[0] and track.source != "alignment"
     assert track.confidence <= 0.5
+
+
+def test_decoys_change_every_sound_and_fit_worse(said):
+    words = spoken_words(said.text)
+    sounds = pronunciations(words)
+    for turn in TURNS:
+        for phones in sounds.values():
+            other = exchanged(phones, turn)
+            assert all(a != b and (a in VOWELS) == (b in VOWELS) for a, b in zip(phones, other, strict=True))
+    right = word_fit(acoustic.align(said.audio.samples, words, {}))
+    assert right > decoy_fit(said.audio.samples, words, sounds) + 20
+
+
+def test_a_strange_voice_is_believed_by_its_decoys(said, monkeypatch):
+    monkeypatch.setattr(transcription, "AGREEMENT", 0.99)  # a voice that the phone recogniser does not understand
+    track = phone_track(said.audio, said.text)
+    assert track.source == "alignment" and 0.3 <= track.confidence <= 0.6
+    wrong = phone_track(said.audio, "Every single evening she is singing there again")
+    assert wrong.source != "alignment" or "may not match" in wrong.notes[0]
+
+
+def test_a_transcript_that_leaves_something_out_is_noticed(said):
+    track = phone_track(said.audio, "Bob met Pam")
+    assert "leaves out" in track.notes[-1] or "does not match" in track.notes[0]
 
 
 def test_words_that_no_dictionary_has_are_aligned(said):
@@ -249,5 +290,8 @@ def test_espeak_gives_sound_and_phones_that_cover_it():
     names = [p.symbol for p in spoken.phones if p.symbol != "SIL"]
     assert names[:6] == ["B", "AA", "B", "M", "EH", "T"]
     assert spoken.phones[-1].end_s == pytest.approx(spoken.audio.duration_s, abs=1e-3)
+    closed = spoken.phones[[p.symbol for p in spoken.phones].index("P")]
+    first = round(closed.start_s * RATE_HZ)
+    assert np.abs(spoken.audio.samples[first + 160 : first + 480]).max() < 0.01  # a stop begins with its silence
     with pytest.raises(synthesis.SynthesisError, match="no voice"):
         synthesis.synthesise("hello", "zz-none")

@@ -8,7 +8,7 @@ from aublend.units import AU_INDEX, AU_NAMES
 from facet_vlm.config import DataConfig
 from facet_vlm.faces import accidents, acting
 from facet_vlm.faces.fields import SmoothField
-from facet_vlm.faces.synthesis import judged_faces, performed, scenario, training_faces
+from facet_vlm.faces.synthesis import faces_per_person, judged_faces, performed, scenario, training_faces
 from mesh4d.datasets.labels import EXPRESSIONS
 from mesh4d.errors import MeshError
 from mesh4d.mesh import Mesh
@@ -93,7 +93,7 @@ def test_training_faces_repeat_and_judged_faces_follow_their_scenario() -> None:
         train_intensities=((0.9, 1.0),), test_intensities=(1.0,), anything=1, mixtures=1, more_neutrals=0
     )
     first, again = list(training_faces(3, config)), list(training_faces(3, config))
-    assert len(first) == len(EXPRESSIONS) + 2
+    assert len(first) == len(EXPRESSIONS) + 2 == faces_per_person(config)
     np.testing.assert_array_equal(first[4].mesh.vertices, again[4].mesh.vertices)
     labels = [face.shown.label for face in judged_faces(3, config)]
     assert labels == list(range(len(EXPRESSIONS)))

@@ -93,3 +93,5 @@ def test_trials_differ_in_what_they_name() -> None:
     assert [trial.extra_subjects for trial in few] == [0, 0, 0, 0, 40]
     assert few[2].config.data.hard_mixtures and not few[3].config.data.hard_mixtures
     assert all(trial.config.data.train_scenario == "range_imaged" for trial in few)
+    # 45 faces of each person without mixtures, 60 of a synthesised one: (5 * 45 + 40 * 60) // 48 = 54 steps an epoch
+    assert [trial.config.train.epochs for trial in few] == [100, 100, 80, 80, 8]

@@ -3,6 +3,7 @@ import sys
 
 import pytest
 
+from mesh4d.errors import NoFaceError
 from viewer import cli
 from viewer.scene import embedded_seed
 
@@ -14,8 +15,14 @@ def rig_file(tmp_path, rig_glb):
     return path
 
 
+def no_face(glb_bytes):
+    raise NoFaceError("a ball")
+
+
 def test_export_writes_the_page(client_stub, monkeypatch, capsys, tmp_path, rig_file):
+    """Of what has no face, too; that the search for one ends is another test."""
     target = tmp_path / "page.html"
+    monkeypatch.setattr(cli, "map_of_glb", no_face)
     monkeypatch.setattr(sys, "argv", ["mesh4d-viewer", str(rig_file), "--export", str(target)])
     cli.main()
     assert "rig.glb" in target.read_text(encoding="utf-8")

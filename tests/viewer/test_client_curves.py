@@ -165,3 +165,25 @@ def test_history_merges_a_gesture_into_one_step(page):
       return seen;
     """
     assert page(body) == [4, 3, 2, 0, 2, False]
+
+
+def test_what_rounding_leaves_of_zero_is_zero(page):
+    """Other programs write -1e-15 for nothing: no weight goes below zero by it, and limits stay where they are."""
+    body = """
+      const poses = input.map((row) => Float64Array.from(row));
+      const project = page.withFrames(page.emptyProject(1), ["AU12"], [0, 1, 2], poses);
+      return { limits: project.limits, shown: [0, 0.5, 1, 1.5, 2].map((t) => list(page.poseAt(project, ["AU12"], t))) };
+    """
+    found = page(body, [[-1e-15, -2e-13], [1.0, 1.0], [-1e-9, 0.0]])
+    assert found["limits"] == [0, 1]
+    assert found["shown"] == [[0, 0], [0.5, 0.5], [1, 1], [0.5, 0.5], [0, 0]]
+
+
+def test_a_phone_is_named_anew(page):
+    common = {"word": "", "stress": 0, "confidence": 0.2}
+    phones = [{"symbol": name, "start_s": at, "end_s": at + 1, **common} for at, name in enumerate(("SIL", "B"))]
+    known = ["SIL", "B", "P"]
+    body = "return ['p ', '', 'B', 'XX'].map((typed) => page.withSymbol(input[0], 1, typed, input[1]));"
+    renamed, silent, same, unknown = page(body, [phones, known])
+    assert [(p["symbol"], p["confidence"]) for p in renamed] == [("SIL", 0.2), ("P", 1)]
+    assert silent[1]["symbol"] == "SIL" and same == phones and unknown is None

@@ -325,6 +325,15 @@ def test_sound_is_back_after_a_reload(serving, rig_glb, metadata):
     tab.probe(f"""
       const bytes = Uint8Array.from(atob("{sound}"), (letter) => letter.charCodeAt(0));
       await app.openFile(new File([bytes], "talk.wav", {{ type: "audio/wav" }}));
+      let kept = 0;
+      const asked = (request) => new Promise((done) => (request.onsuccess = () => done(request.result)));
+      for (let n = 0; n < 200 && kept === 0; n++, await pause(50)) {{
+        const database = await asked(indexedDB.open("facet4d sounds"));
+        if (database.objectStoreNames.length > 0)
+          kept = await asked(database.transaction("sounds").objectStore("sounds").count());
+        database.close();
+      }}
+      if (kept === 0) throw new Error("the sound was not kept");
     """)
     tab.open(tab.run("location.href"))
     state = tab.probe("""

@@ -7,6 +7,7 @@ difference between trials under one protocol. Results are kept one by one, so th
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from tqdm import tqdm
 from facet_vlm.config import Config, DataConfig, LossWeights
 from facet_vlm.evaluation.intervals import Interval, mean_interval
 from facet_vlm.faces.expression_set import ExpressionSet, expression_set
+from facet_vlm.faces.synthesis import faces_per_person
 from facet_vlm.faces.views import view_angles
 from facet_vlm.inference import resolve_device, score_images
 from facet_vlm.language.prompts import label_sentences
@@ -29,6 +31,10 @@ HELD_OUT_PEOPLE = 25
 """Of the part test, who judge every trial."""
 JUDGED = ("plain", "other_ways", "rippled")
 """Scenarios that trials are judged in: as trained, other ways to show an expression, and a noise never met."""
+SCANNED = ("range_imaged",)
+"""The scenario that trials of few scanned people are judged in."""
+FEW_PEOPLE_STEPS = 400
+"""Of trials of few people: as many for all, or those with more faces would have trained longer."""
 NO_CONSISTENCY = LossWeights(prediction_consistency=0.0, feature_consistency=0.0)
 NO_CAPTIONS = LossWeights(unit_captions=0.0, region_captions=0.0, summary_captions=0.0)
 NO_UNITS = LossWeights(units=0.0)
@@ -80,7 +86,8 @@ def input_trials(
 def augmentation_trials(base: Config, people: Sequence[int], synthesised: int) -> list[Trial]:
     """With few people: alone, with synthesised heads beside them, with soft mixtures, and with what those replace.
 
-    The few are imaged by a range scanner; the synthesised ones are drawn from other identities with all accidents.
+    The few are imaged by a range scanner, as those who judge are (`SCANNED`); the synthesised ones are drawn from other
+    identities with all accidents. All trials take as many steps.
 
     Args:
         people: how many there are, such as (5, 10, 20, 40).
@@ -102,7 +109,17 @@ def augmentation_trials(base: Config, people: Sequence[int], synthesised: int) -
             Trial(f"{count} people, MIDAS", mixed),
             Trial(f"{count} people, {synthesised} synthesised heads", config, synthesised),
         ]
-    return trials
+    return [_of_equal_length(trial) for trial in trials]
+
+
+def _of_equal_length(trial: Trial) -> Trial:
+    """The trial with as many epochs as FEW_PEOPLE_STEPS need."""
+    settings = dataclasses.replace(trial.config.train, single_view_share=0.0)
+    faces = (trial.config.data.max_train_subjects or 0) * faces_per_person(trial.config.data)
+    faces += trial.extra_subjects * faces_per_person(DataConfig())
+    epochs = math.ceil(FEW_PEOPLE_STEPS / max(1, faces // settings.batch_size))
+    settings = dataclasses.replace(settings, epochs=epochs, validate_every=epochs)
+    return dataclasses.replace(trial, config=dataclasses.replace(trial.config, train=settings))
 
 
 def run_trials(
