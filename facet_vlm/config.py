@@ -195,7 +195,7 @@ PRESETS: dict[str, Config] = {
             own_share=0.85,
             makers=OtherMakers(detail_mm=2.2, manner=0.5, tilt_deg=15.0),
         ),
-        train=TrainConfig(epochs=8, learning_rate=1e-3, single_view_share=0.0, captions_from=0.0, hidden_words=0.06),
+        train=TrainConfig(epochs=14, learning_rate=1e-3, single_view_share=0.0, captions_from=0.0, hidden_words=0.06),
     ),
 }
 

@@ -1,5 +1,6 @@
 // The stage as a video: what its canvas draws while time runs, through the browser's own recorder.
 
+const LONGEST_DELAY_MS = 8000;
 const BITS_PER_SECOND = 12_000_000;
 const KINDS = ["video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm"];
 
@@ -46,8 +47,16 @@ export async function recordVideo(canvas: HTMLCanvasElement, take: Take): Promis
     take.progress(take.seconds > 0 ? time / take.seconds : 1);
   }
   await new Promise((done) => setTimeout(done, 2000 / take.fps)); // the last frame must reach the recorder
+  const late = performance.now() + LONGEST_DELAY_MS;
+  while (!take.signal.aborted && parts.every((part) => part.size === 0) && performance.now() < late) {
+    take.show(take.seconds); // a busy machine hands over its first frame late
+    await new Promise((done) => setTimeout(done, 100));
+  }
   if (recorder.state !== "inactive") recorder.stop();
   await stopped;
   for (const track of stream.getTracks()) track.stop();
-  return take.signal.aborted ? null : new Blob(parts, { type: mimeType.split(";")[0] });
+  if (take.signal.aborted) return null;
+  const video = new Blob(parts, { type: mimeType.split(";")[0] });
+  if (video.size === 0) throw new Error("the browser recorded no frame of this view");
+  return video;
 }
