@@ -39,7 +39,7 @@ class AUCurves:
         of_halves = np.zeros((len(self.names), 2, N_UNITS))
         for row, name in enumerate(self.names):
             of_halves[row] = half_weights({name: 1.0})
-        return (self.weights @ of_halves.reshape(len(self.names), -1)).reshape(-1, 2, N_UNITS)
+        return (self.weights @ of_halves.reshape(len(self.names), 2 * N_UNITS)).reshape(-1, 2, N_UNITS)
 
 
 def half_weights(weights: Mapping[str, float]) -> Float[np.ndarray, "2 A"]:

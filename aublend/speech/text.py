@@ -22,7 +22,7 @@ ORDINALS = {
 }  # fmt: skip
 CURRENCY = {"$": ("dollar", "cent"), "€": ("euro", "cent"), "£": ("pound", "penny")}
 PLURALS = {"cent": "cents", "penny": "pence"}
-SHORT_FORMS = {
+SHORT_FORMS: dict[str, str] = {
     "kg": "kilograms", "km": "kilometers", "cm": "centimeters", "mm": "millimeters", "vs": "versus", "etc": "et cetera",
 }  # fmt: skip
 SIGNS = {"&": " and ", "%": " percent ", "$": " dollars ", "€": " euros ", "£": " pounds ", "+": " plus ", "@": " at "}
@@ -43,7 +43,7 @@ def spoken_words(text: str) -> list[str]:
     for sign, word in SIGNS.items():
         plain = plain.replace(sign, word)
     plain = re.sub(r"\d+(?:\.\d+)?(?:st|nd|rd|th)?", lambda match: f" {_number(match[0])} ", plain)
-    words = [word.strip("'") for word in re.findall(r"[a-z']+", plain.lower())]
+    words: list[str] = [word.strip("'") for word in re.findall(r"[a-z']+", plain.lower())]
     words = " ".join(SHORT_FORMS.get(word, word) for word in words).split()
     if not words:
         raise MeshError(f"expected English text with at least one word, found {text[:60]!r}")
@@ -87,7 +87,7 @@ def _price(match: re.Match[str]) -> str:
     plural = "" if whole == "1" and not fraction.strip(".0") and not scale else "s"
     if scale or len(fraction) != 3:
         return f" {whole}{fraction}{scale} {unit}{plural} "
-    parts = {"00": "", "01": f"1 {part}"}.get(fraction[1:], f"{int(fraction[1:])} {PLURALS[part]}")
+    parts = {0: "", 1: f"1 {part}"}.get(int(fraction[1:]), f"{int(fraction[1:])} {PLURALS[part]}")
     return f" {whole} {unit}{'' if whole == '1' else 's'} {parts} "
 
 

@@ -145,7 +145,7 @@ def _aligned(audio: Audio, words: list[str], heard: list[HeardPhone]) -> PhoneTr
 def _unsaid_s(audio: Audio, track: tuple[Phone, ...], heard: list[HeardPhone]) -> float:
     """For how long speech is heard where the track has silence, s."""
     times = (np.arange(int(audio.duration_s * LOUDNESS_HZ)) + 0.5) / LOUDNESS_HZ
-    said, spoken = (phone_per_frame(p, len(times), LOUDNESS_HZ) > 0 for p in (track, _plain(heard)))
+    said, spoken = (phone_per_frame(p, len(times), float(LOUDNESS_HZ)) > 0 for p in (track, _plain(heard)))
     loud = relative_loudness(audio, times) > spreading.LOUD
     return float((loud & spoken & ~said).sum() / LOUDNESS_HZ)
 

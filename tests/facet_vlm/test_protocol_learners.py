@@ -128,7 +128,7 @@ def test_zero_shot_is_the_networks_own_answer(model: JudgedModel) -> None:
     np.testing.assert_allclose(found, direct.probabilities, atol=5e-3)
 
 
-def test_one_view_alone_is_the_network_without_the_others(model: JudgedModel) -> None:
+def test_one_view_alone_is_the_network_without_the_others(model: JudgedModel, examples: Examples) -> None:
     images = np.random.default_rng(0).integers(0, 256, (4, 7, 3, 32, 32), dtype=np.uint8)
     views, patches = tower_outputs(model.network, images)
     items = pooled_items(FeatureTable(views, patches, np.zeros(4, bool)), [(r,) for r in range(4)], np.zeros(4), "apex")
@@ -140,7 +140,9 @@ def test_one_view_alone_is_the_network_without_the_others(model: JudgedModel) ->
     np.testing.assert_allclose(view.score(items), direct.probabilities, atol=5e-3)
     assert view.group == "view" and "pitch +20" in view.title
     some = items.take(np.array([3, 1]))
-    np.testing.assert_array_equal(AskedOnce(view, items).fit(None, None).score(some), view.score(items)[[3, 1]])
+    np.testing.assert_array_equal(
+        AskedOnce(view, items).fit(examples, np.random.default_rng(0)).score(some), view.score(items)[[3, 1]]
+    )
 
 
 def test_apex_mean_and_failed_frames(model: JudgedModel) -> None:

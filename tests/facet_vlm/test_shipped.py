@@ -17,6 +17,7 @@ from facet_vlm.evaluation.synthetic import subject_proof
 from facet_vlm.faces.expression_set import render_subjects
 from facet_vlm.language.prompts import class_sentences
 from facet_vlm.network.weights import WEIGHTS_FOLDER
+from facet_vlm.predict_sequences import SequenceVLM
 from mesh4d.datasets.labels import BASIC_EXPRESSIONS, EXPRESSIONS
 from mesh4d.errors import MeshError, SplitError
 from mesh4d.io import write_mesh
@@ -123,3 +124,15 @@ def test_a_folder_is_read_with_its_bad_files_named(
     assert details[2]["file"].endswith("c.obj") and details[2]["error"]
     with pytest.raises(MeshError, match=r"c\.obj"):
         model.predict_files([tmp_path / "c.obj"])
+
+
+def test_sequences_are_read_as_a_whole_and_small_smiles_are_found() -> None:
+    model = load("facet-mini-4d", device="cpu")
+    assert isinstance(model, SequenceVLM) and set(HELD_OUT) <= set(model.temporal_card.held_out_subjects)
+    rig = head_model().rig(HELD_OUT[0])
+    smile, fright = (neutral_apex_neutral(emotion_weights(name), fps=8.0) for name in ("happiness", "fear"))
+    assert model.predict([rig.animate(smile), rig.animate(fright)]).names == ("happiness", "fear")
+    glimpse = rig.animate(neutral_apex_neutral(emotion_weights("happiness", 0.2), fps=30.0))
+    assert "positive" in model.read(glimpse, multi_label=True).there
+    still = rig.animate(neutral_apex_neutral({}, fps=30.0))
+    assert model.read(still, multi_label=True).there == ()

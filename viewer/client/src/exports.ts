@@ -91,6 +91,9 @@ export async function video(app: App): Promise<void> {
     });
     app.say(blob === null ? "Recording ended; nothing was saved." : `Recorded ${(blob.size / 1e6).toFixed(1)} MB.`);
     if (blob !== null) download(blob, `${stem(app)}.webm`);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    app.say(`Not recorded: ${error.message}.`, true);
   } finally {
     app.stage.setBackground(null);
     window.removeEventListener("keydown", onKey);
