@@ -30,7 +30,7 @@ vertical-align:top}td:not(:first-child){white-space:nowrap}small{color:var(--sof
 th:first-child,td:first-child{text-align:left}td:first-child{min-width:9rem}
 th{border-bottom:2px solid var(--strong);font-weight:600;vertical-align:bottom}
 figure{display:inline-block;margin:.6rem 1rem .6rem 0;vertical-align:top;max-width:100%}
-img{max-width:100%;background:#fff;border-radius:6px}.pair img{max-width:min(100%,31rem)}
+img{max-width:100%;background:#fff;border-radius:6px}figure.pair{max-width:min(100%,31rem)}
 figcaption{font-size:.82rem;color:var(--soft)}ul{padding-left:1.2rem}li{overflow-wrap:anywhere}
 """
 
